@@ -1,0 +1,19 @@
+/** The public API. Importing it has no side effects. */
+export { deserializeError, ImportError, printable, serializeError } from "./errors.ts";
+export type { ErrorCode, ErrorDetails, SerializedError } from "./errors.ts";
+export { DEFAULT_LIMITS } from "./limits.ts";
+export type { Limits } from "./limits.ts";
+export type { ImportEvent, OnEvent } from "./progress.ts";
+export type * from "./public-types.ts";
+export {
+  deleteSandboxImage,
+  deriveImageName,
+  describeSandboxImage,
+  findSandboxImageByName,
+  importSandboxImage,
+  importSandboxImageEvents,
+  listSandboxImages,
+  planSandboxImageImport,
+  registerSandboxImage,
+  VERSION,
+} from "./sandbox-images.ts";

@@ -1,0 +1,17 @@
+import type { EntryBatch } from "../layer/entry-batch.ts";
+import type { Limits } from "../limits.ts";
+import type { RootfsTree } from "./rootfs-tree.ts";
+
+/**
+ * Folds layers into one tree, bottom first. (Contract; the implementation follows.)
+ *
+ * @throws ImportError ERR_LINK_LOOP, ERR_NOT_A_DIRECTORY, ERR_LINK_TARGET_MISSING, ERR_LIMIT_EXCEEDED …, naming layer and path
+ */
+export interface LayerMerge {
+  /** Applies one whole layer: its whiteouts first (they hide lower layers only), then its entries in archive order. */
+  addLayer(layer: number, batches: readonly EntryBatch[]): void;
+  /** The finished tree. No layer can be added afterwards. */
+  finish(): RootfsTree;
+}
+
+export type CreateLayerMerge = (limits: Limits, layers: number) => LayerMerge;
