@@ -1,0 +1,118 @@
+import type { Limits } from "./limits.ts";
+import type { OnEvent } from "./progress.ts";
+
+/** Where the store is and in whose name it is used; every call takes these. */
+export interface StoreOptions {
+  /** Default: `$ROOTLIFT_HOME`, else `$XDG_DATA_HOME/rootlift`, else `~/.local/share/rootlift`. */
+  readonly home?: string;
+  /** Default: `$TENSORLAKE_PROJECT_ID`, else `default`. */
+  readonly project?: string;
+  /** Environment to read configuration from. Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export type ImageFormat = "dir";
+
+export interface ImportSandboxImageOptions extends StoreOptions {
+  /** Default: derived from the reference (`pytorch/pytorch:2.4.1` → `pytorch`). Empty: ERR_NAME_INVALID. */
+  readonly registeredName?: string;
+  /** Workers that decode: default 2.0, rounded up, at most the machine's cores. */
+  readonly cpus?: number;
+  /** Default 4096. The pipeline itself stays far below; fewer than 256 is refused. */
+  readonly memoryMb?: number;
+  /** MiB of the root disk; default 10240. A directory has no size, so there it is only recorded. */
+  readonly diskMb?: number;
+  /** MiB that the staging area may take; default: no limit of its own. */
+  readonly builderDiskMb?: number;
+  readonly isPublic?: boolean;
+  /** Accepted because `tl` users pass it; there is no Docker path, so it only warns. */
+  readonly dockerCompat?: boolean;
+  /** Events as text on stderr, as the Tensorlake SDK prints them; ignored when `onEvent` or `deps.emit` is given. */
+  readonly verbose?: boolean;
+  /** `os/arch[/variant]`; default: linux and the host's architecture. */
+  readonly platform?: string;
+  readonly format?: ImageFormat;
+  /** Where the root filesystem goes, instead of into the store. Must not exist, or be an empty directory. */
+  readonly output?: string;
+  /** Plain http for this registry; without it only loopback registries may speak http. */
+  readonly plainHttp?: boolean;
+  /** No certificate checks for this registry. */
+  readonly insecure?: boolean;
+  /** Layers pulled side by side; default 8. */
+  readonly concurrency?: number;
+  /** Takes over a name that is registered already. */
+  readonly replace?: boolean;
+  /** Resolves the image and checks the name; pulls and writes nothing. */
+  readonly dryRun?: boolean;
+  /** Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */
+  readonly sameOwner?: boolean;
+  /** Default true: the bytes are on the disk before the name is registered. */
+  readonly fsync?: boolean;
+  readonly limits?: Partial<Limits>;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: OnEvent;
+}
+
+/** A registered image with its snapshot: the record of the platform's API, and what rootlift adds (from `reference` on). */
+export interface SandboxTemplate {
+  readonly id: string;
+  readonly name: string;
+  readonly snapshotId: string;
+  readonly snapshotSandboxId: string;
+  readonly snapshotUri: string;
+  readonly snapshotFormatVersion: string;
+  readonly snapshotSizeBytes: number;
+  readonly rootfsDiskBytes: number;
+  readonly rootfsNodeKind: "base";
+  readonly public: boolean;
+  readonly dockerfile?: string;
+  readonly project: string;
+  readonly reference?: string;
+  readonly manifestDigest?: string;
+  readonly platform?: string;
+  readonly format: string;
+  /** The root filesystem on this machine. */
+  readonly path: string;
+  readonly entries?: number;
+  readonly layers?: readonly {
+    readonly digest: string;
+    readonly diffId: string;
+    readonly sizeBytes: number;
+  }[];
+  /** RFC 3339, UTC. */
+  readonly createdAt: string;
+  readonly config?: {
+    readonly user?: string;
+    readonly env: readonly string[];
+    readonly entrypoint?: readonly string[];
+    readonly cmd?: readonly string[];
+    readonly workingDir?: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly exposedPorts: readonly string[];
+    readonly volumes: readonly string[];
+    readonly stopSignal?: string;
+  };
+  readonly omissions?: readonly string[];
+}
+
+/** What `dryRun` answers: the image as it would be imported. */
+export interface ImportPlan {
+  readonly dryRun: true;
+  readonly name: string;
+  readonly reference: string;
+  readonly manifestDigest: string;
+  readonly platform: string;
+  readonly layers: readonly {
+    readonly digest: string;
+    readonly diffId: string;
+    readonly sizeBytes: number;
+  }[];
+  readonly totalBytes: number;
+}
+
+export interface RegisterSandboxImageOptions extends StoreOptions {
+  /** Text of the Dockerfile, stored beside the image. */
+  readonly dockerfile?: string;
+  readonly isPublic?: boolean;
+  readonly replace?: boolean;
+}
