@@ -106,3 +106,8 @@ export function printable(bytes: Uint8Array | string, maxLength = 200): string {
   });
   return safe.length <= maxLength ? safe : `${safe.slice(0, maxLength)}…`;
 }
+
+/** How every message names a layer: `layer 3 of 4 of ghcr.io/org/app:1.2`. @param layer 0 is the base layer */
+export function layerLabel(layer: number, layers: number, reference: string): string {
+  return `layer ${layer + 1} of ${layers} of ${reference}`;
+}

@@ -14,4 +14,8 @@ export interface LayerMerge {
   finish(): RootfsTree;
 }
 
-export type CreateLayerMerge = (limits: Limits, layers: number) => LayerMerge;
+/** @param image names the layers in messages (`layerLabel`) */
+export type CreateLayerMerge = (
+  limits: Limits,
+  image: { readonly reference: string; readonly layers: number },
+) => LayerMerge;

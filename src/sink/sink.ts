@@ -9,6 +9,8 @@ export interface Sink {
   prepare(): Promise<void>;
   /**
    * What a worker needs to place the bodies of one layer (`createPlacer`): plain data that survives `postMessage`.
+   * Called again for a layer that is fetched anew after a digest mismatch: then what the earlier plan placed is garbage,
+   * and the new plan's `BodyRef`s differ from the old one's.
    * @param layer 0 is the base layer (image-spec manifest.md, `layers`)
    */
   placerPlan(layer: number): PlacerPlan;
@@ -19,16 +21,16 @@ export interface Sink {
 }
 
 /** One variant a sink that has placers in workers. */
-export type PlacerPlan =
-  | {
-      readonly kind: "directory";
-      readonly layer: number;
-      /** An existing, private directory for the bodies of this layer. */
-      readonly bodiesPath: string;
-      /** Owners are set (root), or left as they fall (`--no-same-owner`). */
-      readonly sameOwner: boolean;
-    }
-  | { readonly kind: "discard"; readonly layer: number };
+export interface PlacerPlan {
+  readonly kind: "directory";
+  readonly layer: number;
+  /** An existing, private directory for the bodies of this plan. */
+  readonly bodiesPath: string;
+  /** The number of the first body; the following ones count up from it. */
+  readonly firstBody: number;
+  /** Owners are set (root), or left as they fall (`--no-same-owner`). */
+  readonly sameOwner: boolean;
+}
 
 /** A part of a seal that a worker does; one variant a sink that seals in parallel. */
 export interface SealTask {
@@ -80,6 +82,6 @@ export interface SealedRootfs {
   /** What is occupied: holes and free blocks do not count. */
   readonly usedBytes: number;
   readonly entries: number;
-  /** What could not be written exactly (`--no-same-owner`): owners, device nodes, xattrs, by path. At most 1,000 lines, then a count. */
+  /** What could not be written exactly (`--no-same-owner`, or a file system without xattrs): by path. At most 1,000 lines, then a count. */
   readonly omissions: readonly string[];
 }

@@ -1,5 +1,6 @@
 import type { Descriptor, Platform } from "../oci/descriptor.ts";
 import type { ResolvedImage } from "../oci/image.ts";
+import type { Limits } from "../limits.ts";
 
 /** Where an image comes from: a registry, an OCI layout, an archive. Consumers cannot tell which. */
 export interface ImageSource {
@@ -14,9 +15,15 @@ export interface ImageSource {
    * Opens one layer's compressed bytes from the start. Transient failures are resumed inside, at the byte where they
    * happened. Nothing is verified here but the length: whoever consumes the bytes hashes them.
    */
-  openLayer(descriptor: Descriptor, signal: AbortSignal): Promise<ByteStream>;
+  openLayer(descriptor: Descriptor, options: OpenLayerOptions): Promise<ByteStream>;
   /** Frees connections and files. */
   close(): Promise<void>;
+}
+
+export interface OpenLayerOptions {
+  readonly signal: AbortSignal;
+  /** Asked again after a digest mismatch: caches in between are told not to answer, mirrors are left out. */
+  readonly fresh: boolean;
 }
 
 export interface WantedPlatform {
@@ -35,4 +42,24 @@ export interface ByteStream {
   read(target: Uint8Array): Promise<number>;
   /** Gives up: closes the connection or file. Safe to call at any time, more than once, and after the end. */
   cancel(): void;
+}
+
+/** What every kind of source is opened with. */
+export interface OpenSourceOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly limits: Limits;
+  readonly plainHttp: boolean;
+  readonly insecure: boolean;
+  /** Connections in all; default 8 in the public API. */
+  readonly concurrency: number;
+  /** `rootlift/0.1.0`; completed by the client (registry-cases PING-3). */
+  readonly userAgent: string;
+  readonly onRetry: (retry: SourceRetry) => void;
+}
+
+export interface SourceRetry {
+  readonly what: string;
+  readonly why: string;
+  readonly attempt: number;
+  readonly delayMs: number;
 }
