@@ -4,10 +4,9 @@ export type { ErrorCode, ErrorDetails, SerializedError } from "./errors.ts";
 export { DEFAULT_LIMITS } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export type { ImportEvent, OnEvent } from "./progress.ts";
-export type * from "./public-types.ts";
+export type * from "./api/public-types.ts";
 export {
   deleteSandboxImage,
-  deriveImageName,
   describeSandboxImage,
   findSandboxImageByName,
   importSandboxImage,
@@ -15,5 +14,6 @@ export {
   listSandboxImages,
   planSandboxImageImport,
   registerSandboxImage,
-  VERSION,
-} from "./sandbox-images.ts";
+} from "./api/sandbox-images.ts";
+export { VERSION } from "./api/version.ts";
+export { deriveImageName } from "./oci/image-name.ts";

@@ -1,5 +1,5 @@
-import type { Limits } from "./limits.ts";
-import type { OnEvent } from "./progress.ts";
+import type { Limits } from "../limits.ts";
+import type { OnEvent } from "../progress.ts";
 
 /** Where the store is and in whose name it is used; every call takes these. */
 export interface StoreOptions {

@@ -1,0 +1,213 @@
+import { ImportError } from "../errors.ts";
+import { importImage } from "../import-image.ts";
+import { formatPlatform } from "../oci/parse-platform.ts";
+import type { ImportEvent, OnEvent } from "../progress.ts";
+import type { ImageSource } from "../source/image-source.ts";
+import { openImageSource } from "../source/open-image-source.ts";
+import { requireFreeName } from "../store/require-free-name.ts";
+import { carefulEmitter, createEventQueue } from "./import-events.ts";
+import { importSettings, type ImportSettings } from "./import-settings.ts";
+import type {
+  ImportPlan,
+  ImportSandboxImageOptions,
+  RegisterSandboxImageOptions,
+  SandboxTemplate,
+  StoreOptions,
+} from "./public-types.ts";
+import { sandboxTemplate } from "./sandbox-template.ts";
+import { withStore } from "./store-settings.ts";
+import { printEvent } from "./verbose-events.ts";
+import { VERSION } from "./version.ts";
+
+const COMPAT_WARNING =
+  "Docker compatibility mode has no effect: layers are always written straight into the root filesystem.";
+const DEFAULT_NAME_WARNING =
+  "The image is registered under the name 'default'; give it a name of its own with --registered-name.";
+
+/**
+ * Pulls an image and registers it as a snapshot under a name.
+ *
+ * Events go to `options.onEvent`, or to `deps.emit` (the name the Tensorlake SDK has for it); an exception thrown there
+ * does not stop the import, it is thrown after it.
+ *
+ * @param reference `alpine:3.20`, `ghcr.io/org/app@sha256:…`, `oci:DIR[:TAG|@DIGEST]`
+ * @returns the record
+ * @throws ImportError with a stable `code`; then nothing was registered and nothing is left behind
+ */
+export async function importSandboxImage(
+  reference: string,
+  options: ImportSandboxImageOptions = {},
+  deps: { readonly emit?: OnEvent } = {},
+): Promise<SandboxTemplate> {
+  const listener = deps.emit ?? options.onEvent ?? (options.verbose === true ? printEvent : ignore);
+  const { emit, throwListenerError } = carefulEmitter(listener);
+  const settings = importSettings(reference, options, options.env ?? process.env);
+  const signal = options.signal ?? new AbortController().signal;
+  emit({ type: "status", message: `Importing registry image ${reference.trim()}...` });
+  emit({ type: "status", message: `Selected image name: ${settings.name}` });
+  warnAbout(settings, emit);
+  const source = await openSource(reference, settings, emit);
+  try {
+    const record = await withStore(options, async (store) =>
+      sandboxTemplate(
+        await importImage({ ...settings, source, store, toolVersion: VERSION, signal, emit }),
+      ),
+    );
+    emit({ type: "status", message: `Image '${record.name}' registered (${record.id})` });
+    emit({ type: "image_registered", name: record.name, image_id: record.id });
+    emit({ type: "done" });
+    throwListenerError();
+    return record;
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * The same as an async iterable of events; its return value is the record. Leaving the loop early cancels the import.
+ */
+export async function* importSandboxImageEvents(
+  reference: string,
+  options: ImportSandboxImageOptions = {},
+): AsyncGenerator<ImportEvent, SandboxTemplate, undefined> {
+  const queue = createEventQueue();
+  const leave = new AbortController();
+  const signals = options.signal === undefined ? [leave.signal] : [options.signal, leave.signal];
+  const result = importSandboxImage(
+    reference,
+    { ...options, signal: AbortSignal.any(signals) },
+    { emit: (event) => queue.push(event) },
+  ).finally(() => queue.end());
+  // Its failure is thrown below, after the events that came before it.
+  result.catch(() => undefined);
+  try {
+    yield* queue;
+    return await result;
+  } finally {
+    leave.abort();
+    await result.catch(() => undefined);
+  }
+}
+
+/** Resolves an image and checks its name; pulls no layer and writes nothing (`--dry-run`). */
+export async function planSandboxImageImport(
+  reference: string,
+  options: ImportSandboxImageOptions = {},
+): Promise<ImportPlan> {
+  const settings = importSettings(reference, options, options.env ?? process.env);
+  const signal = options.signal ?? new AbortController().signal;
+  await withStore(options, (store, project) =>
+    requireFreeName(store.catalog, { ...settings, project }),
+  );
+  const source = await openSource(reference, settings, options.onEvent ?? ignore);
+  try {
+    const image = await source.resolve(settings.platform, signal);
+    const layers = image.layers.map(({ descriptor, diffId }) => ({
+      digest: descriptor.digest.text,
+      diffId: diffId.text,
+      sizeBytes: descriptor.sizeBytes,
+    }));
+    return {
+      dryRun: true,
+      name: settings.name,
+      reference: image.reference,
+      manifestDigest: image.manifestDigest.text,
+      platform: formatPlatform(image.platform),
+      layers,
+      totalBytes: layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+/** All images of the project, by name. */
+export function listSandboxImages(options: StoreOptions = {}): Promise<SandboxTemplate[]> {
+  return withStore(options, async (store, project) =>
+    (await store.catalog.list({ project })).map(sandboxTemplate),
+  );
+}
+
+/** @returns null when there is none. */
+export function findSandboxImageByName(
+  name: string,
+  options: StoreOptions = {},
+): Promise<SandboxTemplate | null> {
+  return withStore(options, async (store, project) => {
+    const found = await store.catalog.findByName(name, { project });
+    return found === undefined ? null : sandboxTemplate(found);
+  });
+}
+
+/** By name or id. @throws ImportError ERR_NOT_FOUND */
+export function describeSandboxImage(
+  nameOrId: string,
+  options: StoreOptions = {},
+): Promise<SandboxTemplate> {
+  return withStore(options, async (store, project) => {
+    const found = await store.catalog.find(nameOrId, { project });
+    if (found === undefined) throw imageNotFound(nameOrId);
+    return sandboxTemplate(found);
+  });
+}
+
+/** Names an existing completed snapshot. @throws ImportError ERR_NOT_FOUND, ERR_SNAPSHOT_NOT_COMPLETED, ERR_NAME_TAKEN */
+export function registerSandboxImage(
+  name: string,
+  snapshotId: string,
+  options: RegisterSandboxImageOptions = {},
+): Promise<SandboxTemplate> {
+  const { dockerfile, isPublic = false, replace = false } = options;
+  return withStore(options, async (store, project) =>
+    sandboxTemplate(
+      await store.catalog.register({
+        name,
+        snapshotId,
+        project,
+        public: isPublic,
+        replace,
+        ...(dockerfile === undefined ? {} : { dockerfile }),
+      }),
+    ),
+  );
+}
+
+/** By name or id; removes the snapshot too when no other name has it. @returns the deleted name. @throws ImportError ERR_NOT_FOUND */
+export function deleteSandboxImage(
+  nameOrId: string,
+  options: StoreOptions = {},
+): Promise<{ readonly name: string }> {
+  return withStore(options, async (store, project) => {
+    const removed = await store.removeImage(nameOrId, project);
+    if (removed === undefined) throw imageNotFound(nameOrId);
+    return { name: removed.image.name };
+  });
+}
+
+function ignore(): void {
+  // Nobody listens.
+}
+
+function openSource(
+  reference: string,
+  settings: ImportSettings,
+  emit: OnEvent,
+): Promise<ImageSource> {
+  return openImageSource(reference, {
+    ...settings.source,
+    onRetry: (retry) => emit({ type: "retry", ...retry }),
+  });
+}
+
+function warnAbout({ name, dockerCompat }: ImportSettings, emit: OnEvent): void {
+  if (dockerCompat) emit({ type: "warning", code: "docker_compat", message: COMPAT_WARNING });
+  if (name === "default") {
+    emit({ type: "warning", code: "default_name", message: DEFAULT_NAME_WARNING });
+  }
+}
+
+function imageNotFound(nameOrId: string): ImportError {
+  return new ImportError("ERR_NOT_FOUND", `image '${nameOrId}' not found`, {
+    hint: "List the images with: tl sbx image ls",
+  });
+}

@@ -1,0 +1,188 @@
+import { layerLabel } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import { formatPlatform } from "./oci/parse-platform.ts";
+import type { ResolvedImage } from "./oci/image.ts";
+import { throwIfCancelled } from "./pool/decode-layer.ts";
+import { decodeLayers } from "./pool/decode-layers.ts";
+import { layerProgressEvents } from "./pool/layer-progress.ts";
+import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";
+import type { OnEvent } from "./progress.ts";
+import { createLayerMerge } from "./rootfs/create-layer-merge.ts";
+import type { RootfsTree } from "./rootfs/rootfs-tree.ts";
+import { createDirectorySink } from "./sink/directory/directory-sink.ts";
+import type { SealedRootfs, Sink } from "./sink/sink.ts";
+import type { ImageSource, WantedPlatform } from "./source/image-source.ts";
+import type { RegisteredImage } from "./store/records.ts";
+import { snapshotConfig } from "./store/snapshot-config.ts";
+import type { Ingest, Store } from "./store/store.ts";
+
+/** An import with everything decided: no defaults, no environment. */
+export interface ImportRequest {
+  readonly source: ImageSource;
+  readonly store: Store;
+  readonly name: string;
+  readonly project: string;
+  readonly public: boolean;
+  readonly replace: boolean;
+  readonly platform: WantedPlatform;
+  /** Absolute; undefined: into the store. */
+  readonly outputPath: string | undefined;
+  readonly sameOwner: boolean;
+  readonly fsync: boolean;
+  readonly workers: number;
+  readonly concurrency: number;
+  readonly diskMb: number;
+  /** Ceiling of the bytes that the layers may unpack to; undefined: none of its own. */
+  readonly stagingBytes: number | undefined;
+  readonly limits: Limits;
+  readonly toolVersion: string;
+  readonly signal: AbortSignal;
+  readonly emit: OnEvent;
+}
+
+/**
+ * From a source to a registered root filesystem: reserve → resolve → pull, decode, place and merge → seal → commit.
+ * It ends with everything there, or with an error and the store as it was.
+ */
+export async function importImage(request: ImportRequest): Promise<RegisteredImage> {
+  const pool = startWorkerPool(request.workers);
+  try {
+    const ingest = await request.store.beginIngest({
+      ...ingestRequest(request),
+      rootfsName: "rootfs",
+    });
+    const sink = createDirectorySink({
+      rootfsPath: ingest.rootfsPath,
+      sameOwner: request.sameOwner,
+    });
+    try {
+      await sink.prepare();
+      const image = await resolve(request);
+      const tree = await pull(request, { image, pool, sink });
+      const sealed = await seal(request, { tree, pool, sink });
+      return await commit(request, { image, sealed, ingest });
+    } catch (error) {
+      // A worker may be in the middle of a write: the staging place goes when all are quiet.
+      await pool.close();
+      await sink.abort();
+      await ingest.abort();
+      throw error;
+    }
+  } finally {
+    await pool.close();
+  }
+}
+
+async function resolve({ source, platform, signal, emit }: ImportRequest): Promise<ResolvedImage> {
+  emit({ type: "status", message: `Resolving ${source.reference}...` });
+  const image = await source.resolve(platform, signal);
+  for (const warning of image.warnings) emit({ type: "warning", ...warning });
+  const layers = image.layers.map(({ descriptor }) => ({
+    digest: descriptor.digest.text,
+    sizeBytes: descriptor.sizeBytes,
+  }));
+  emit({
+    type: "resolved",
+    reference: image.reference,
+    manifestDigest: image.manifestDigest.text,
+    platform: formatPlatform(image.platform),
+    layers,
+    totalBytes: layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+  });
+  return image;
+}
+
+async function pull(
+  request: ImportRequest,
+  parts: { readonly image: ResolvedImage; readonly pool: WorkerPool; readonly sink: Sink },
+): Promise<RootfsTree> {
+  const { image, pool, sink } = parts;
+  const { source, limits, concurrency, emit } = request;
+  const count = image.layers.length;
+  emit({ type: "phase", phase: "pull" });
+  const merge = createLayerMerge(limits, { reference: image.reference, layers: count });
+  const progress = layerProgressEvents(request);
+  const layers = image.layers.map(({ index, descriptor, diffId }) => ({
+    options: {
+      label: layerLabel(index, count, image.reference),
+      layer: index,
+      digest: descriptor.digest,
+      sizeBytes: descriptor.sizeBytes,
+      diffId,
+      limits,
+    },
+    open: (options: { readonly signal: AbortSignal; readonly fresh: boolean }) =>
+      source.openLayer(descriptor, options),
+  }));
+  await decodeLayers(pool, layers, {
+    concurrency,
+    signal: AbortSignal.any([request.signal, progress.stagingExceeded]),
+    placerPlan: (layer) => sink.placerPlan(layer),
+    onLayer: (layer, { batches }) => merge.addLayer(layer, batches),
+    onProgress: progress.onProgress,
+    onRefetch: progress.onRefetch,
+  });
+  return merge.finish();
+}
+
+async function seal(
+  { signal, fsync, emit }: ImportRequest,
+  parts: { readonly tree: RootfsTree; readonly pool: WorkerPool; readonly sink: Sink },
+): Promise<SealedRootfs> {
+  emit({ type: "phase", phase: "seal" });
+  emit({ type: "status", message: "Writing the root filesystem..." });
+  const { tree, pool, sink } = parts;
+  const sealed = await sink.seal(tree, {
+    signal,
+    fsync,
+    workers: pool.workers,
+    runTasks: (tasks) => pool.runTasks(tasks),
+  });
+  if (sealed.omissions.length > 0) {
+    const message = `${sealed.omissions.length} things could not be written exactly, e.g. ${sealed.omissions[0]}; describe lists them`;
+    emit({ type: "warning", code: "omissions", message });
+  }
+  return sealed;
+}
+
+async function commit(
+  request: ImportRequest,
+  parts: { readonly image: ResolvedImage; readonly sealed: SealedRootfs; readonly ingest: Ingest },
+): Promise<RegisteredImage> {
+  const { image, sealed, ingest } = parts;
+  request.emit({ type: "phase", phase: "commit" });
+  request.emit({ type: "status", message: "Completing image registration..." });
+  throwIfCancelled(request.signal);
+  const snapshot = {
+    snapshotFormatVersion: "rootlift_directory_v1",
+    format: "dir" as const,
+    sizeBytes: sealed.usedBytes,
+    rootfsDiskBytes: request.diskMb * 2 ** 20,
+    entries: sealed.entries,
+    reference: image.reference,
+    manifestDigest: image.manifestDigest.text,
+    platform: formatPlatform(image.platform),
+    layers: image.layers.map(({ descriptor, diffId }) => ({
+      digest: descriptor.digest.text,
+      diffId: diffId.text,
+      sizeBytes: descriptor.sizeBytes,
+    })),
+    createdAt: new Date().toISOString(),
+    toolVersion: request.toolVersion,
+    config: snapshotConfig(image.config),
+    ...(sealed.omissions.length > 0 ? { omissions: sealed.omissions } : {}),
+  };
+  const dockerfile = `FROM ${request.source.reference}\n`;
+  return ingest.commit(snapshot, image, { ...ingestRequest(request), dockerfile });
+}
+
+function ingestRequest(request: ImportRequest) {
+  const { name, project, replace, outputPath } = request;
+  return {
+    name,
+    project,
+    public: request.public,
+    replace,
+    ...(outputPath === undefined ? {} : { outputPath }),
+  };
+}

@@ -1,0 +1,108 @@
+import { ImportError } from "../errors.ts";
+import type { EntryBatch } from "../layer/entry-batch.ts";
+import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
+import type { PlacerPlan } from "../sink/sink.ts";
+import { createLayerBuffers } from "./layer-buffers.ts";
+import type { FromWorker } from "./messages.ts";
+import type { JobChannel } from "./pool-worker.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+/** Compressed bytes in order, pulled by their consumer; what a source's `ByteStream` is to the pool. */
+export interface LayerBytes {
+  /** Fills `target`; less than its length only at the end. */
+  read(target: Uint8Array): Promise<number>;
+  cancel(): void;
+}
+
+export interface LayerProgress {
+  readonly receivedBytes: number;
+  readonly decodedBytes: number;
+  readonly entries: number;
+}
+
+export interface DecodeLayerJob {
+  readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+  readonly plan: PlacerPlan;
+  readonly bytes: LayerBytes;
+  /** Most bytes a buffer between the network and the worker holds. */
+  readonly bufferBytes: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: LayerProgress) => void;
+}
+
+export interface DecodedLayer {
+  /** In archive order. */
+  readonly batches: readonly EntryBatch[];
+  readonly summary: LayerSummary;
+}
+
+/**
+ * Moves one layer's bytes to a worker, where they are verified, decoded and placed. When this has settled, nothing of
+ * the layer is being read, decoded or written any more.
+ */
+export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promise<DecodedLayer> {
+  const buffers = createLayerBuffers(Math.max(1, Math.min(job.bufferBytes, job.options.sizeBytes)));
+  const batches: EntryBatch[] = [];
+  let receivedBytes = 0;
+  let answered = false;
+  let channel: JobChannel | undefined;
+
+  const outcome = new Promise<LayerSummary>((resolve, reject) => {
+    const onMessage = (message: Exclude<FromWorker, { type: "failed" }>): void => {
+      if (message.type === "batch") batches.push(message.batch);
+      else if (message.type === "consumed") {
+        buffers.give(message.buffer);
+        const { decodedBytes, entries } = message;
+        job.onProgress({ receivedBytes, decodedBytes, entries });
+      } else if (message.type === "layer-done") {
+        answered = true;
+        resolve(message.summary);
+      }
+    };
+    const onFailure = (error: ImportError): void => {
+      answered = true;
+      buffers.fail(error);
+      job.bytes.cancel();
+      reject(error);
+    };
+    channel = pool.open(job.options.sizeBytes, { onMessage, onFailure });
+  });
+  // Awaited below in every case; until then a rejection is not an unhandled one.
+  outcome.catch(() => undefined);
+  if (channel === undefined) throw new Error("a promise's executor runs at once");
+
+  try {
+    channel.post({ type: "begin-layer", job: channel.job, options: job.options, plan: job.plan });
+    for (let length = 1; length > 0;) {
+      const buffer = await buffers.take();
+      throwIfCancelled(job.signal);
+      length = await job.bytes.read(new Uint8Array(buffer));
+      if (length === 0) break;
+      receivedBytes += length;
+      channel.post({ type: "chunk", job: channel.job, buffer, length }, [buffer]);
+    }
+    channel.post({ type: "end-layer", job: channel.job });
+    return { summary: await outcome, batches };
+  } catch (error) {
+    // A failure of the worker cancels the stream, whose own error then tells less.
+    const first: unknown = answered
+      ? await outcome.then(
+          () => error,
+          (reason: unknown) => reason,
+        )
+      : error;
+    job.bytes.cancel();
+    channel.post({ type: "cancel-layer", job: channel.job });
+    await outcome.catch(() => undefined);
+    throw first;
+  } finally {
+    channel.done();
+  }
+}
+
+/** @throws ImportError the signal's reason when that is one, else ERR_CANCELLED */
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  if (signal.reason instanceof ImportError) throw signal.reason;
+  throw new ImportError("ERR_CANCELLED", "the import was cancelled");
+}

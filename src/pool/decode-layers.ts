@@ -1,0 +1,157 @@
+import { ImportError } from "../errors.ts";
+import { NO_BODY } from "../layer/entry-batch.ts";
+import type { LayerDecoderOptions } from "../layer/layer-decoder.ts";
+import type { PlacerPlan } from "../sink/sink.ts";
+import {
+  decodeLayer,
+  throwIfCancelled,
+  type DecodedLayer,
+  type LayerBytes,
+  type LayerProgress,
+} from "./decode-layer.ts";
+import { layerBufferBytes } from "./layer-buffers.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+/** A layer as the scheduler sees it. */
+export interface LayerToDecode {
+  readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+  /** Opens its compressed bytes. `fresh`: the first copy did not have its digest. */
+  open(options: { readonly signal: AbortSignal; readonly fresh: boolean }): Promise<LayerBytes>;
+}
+
+export interface DecodeLayersOptions {
+  /** Layers under way side by side, at least 1. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  /** A place for the bodies of a layer, a new one for each attempt (`Sink.placerPlan`). */
+  readonly placerPlan: (layer: number) => PlacerPlan;
+  /** In layer order, bottom first, each as soon as it and all below it are decoded. */
+  readonly onLayer: (layer: number, decoded: DecodedLayer) => void;
+  readonly onProgress: (
+    layer: number,
+    state: "pulling" | "verified",
+    progress: LayerProgress,
+  ) => void;
+  readonly onRefetch: (layer: number, why: ImportError) => void;
+}
+
+/**
+ * Decodes all layers side by side, the largest first: started last, it would add its whole length to the end. The first
+ * error stops the others and is thrown when everything has come to rest.
+ */
+export async function decodeLayers(
+  pool: WorkerPool,
+  layers: readonly LayerToDecode[],
+  options: DecodeLayersOptions,
+): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const { queue, twinsOf } = schedule(layers);
+  const deliver = inOrder(options.onLayer);
+  const errors: unknown[] = [];
+
+  async function lane(): Promise<void> {
+    for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+      try {
+        throwIfCancelled(signal);
+        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal });
+        const twins = twinsOf.get(index) ?? [];
+        twinsOf.delete(index);
+        if (hasBodies(decoded)) queue.unshift(...twins);
+        else for (const twin of twins) deliver(twin, decoded);
+        deliver(index, decoded);
+      } catch (error) {
+        errors.push(error);
+        stop.abort();
+        return;
+      }
+    }
+  }
+
+  const lanes = Math.min(Math.max(1, options.concurrency), queue.length);
+  await Promise.all(Array.from({ length: lanes }, lane));
+  throwIfCancelled(options.signal);
+  for (const error of errors) throw error;
+}
+
+/**
+ * The order in which layers are begun. A blob that stands several times in an image waits for its first decode: what
+ * places no bodies (the well-known empty layer) is then applied at each place; else each place gets bodies of its own.
+ */
+function schedule(layers: readonly LayerToDecode[]): {
+  readonly queue: number[];
+  readonly twinsOf: Map<number, number[]>;
+} {
+  const firstOf = new Map<string, number>();
+  const twinsOf = new Map<number, number[]>();
+  const queue: number[] = [];
+  for (const [index, { options }] of layers.entries()) {
+    const key = `${options.digest.text} ${options.diffId.text}`;
+    const first = firstOf.get(key);
+    if (first === undefined) {
+      firstOf.set(key, index);
+      queue.push(index);
+    } else twinsOf.set(first, [...(twinsOf.get(first) ?? []), index]);
+  }
+  const sizeOf = (index: number): number => layers[index]!.options.sizeBytes;
+  return { queue: queue.toSorted((a, b) => sizeOf(b) - sizeOf(a) || a - b), twinsOf };
+}
+
+function hasBodies({ batches }: DecodedLayer): boolean {
+  return batches.some(({ bodies, count }) =>
+    bodies.subarray(0, count).some((body) => body !== NO_BODY),
+  );
+}
+
+/** Hands over what is complete from the bottom, and lets go of its memory. */
+function inOrder(onLayer: DecodeLayersOptions["onLayer"]): DecodeLayersOptions["onLayer"] {
+  const waiting = new Map<number, DecodedLayer>();
+  let next = 0;
+  return (index, decoded) => {
+    waiting.set(index, decoded);
+    for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(next)) {
+      waiting.delete(next);
+      onLayer(next, layer);
+      next += 1;
+    }
+  };
+}
+
+/**
+ * A blob that does not have its digest is fetched once more, from the start and past the caches (registry-cases BLOB-9):
+ * a resumed stream may have joined two different bodies, a cache may hold a bad copy.
+ */
+async function decodeVerified(
+  pool: WorkerPool,
+  layer: LayerToDecode,
+  options: DecodeLayersOptions,
+): Promise<DecodedLayer> {
+  try {
+    return await attempt(pool, layer, { ...options, fresh: false });
+  } catch (error) {
+    if (!(error instanceof ImportError) || error.code !== "ERR_DIGEST_MISMATCH") throw error;
+    options.onRefetch(layer.options.layer, error);
+    return attempt(pool, layer, { ...options, fresh: true });
+  }
+}
+
+async function attempt(
+  pool: WorkerPool,
+  layer: LayerToDecode,
+  options: DecodeLayersOptions & { readonly fresh: boolean },
+): Promise<DecodedLayer> {
+  const { signal, fresh } = options;
+  const index = layer.options.layer;
+  options.onProgress(index, "pulling", { receivedBytes: 0, decodedBytes: 0, entries: 0 });
+  const decoded = await decodeLayer(pool, {
+    options: layer.options,
+    plan: options.placerPlan(index),
+    bytes: await layer.open({ signal, fresh }),
+    bufferBytes: layerBufferBytes(options.concurrency),
+    signal,
+    onProgress: (progress) => options.onProgress(index, "pulling", progress),
+  });
+  const { compressedBytes: receivedBytes, decodedBytes, entries } = decoded.summary;
+  options.onProgress(index, "verified", { receivedBytes, decodedBytes, entries });
+  return decoded;
+}

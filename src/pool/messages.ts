@@ -1,0 +1,39 @@
+import type { SerializedError } from "../errors.ts";
+import type { EntryBatch } from "../layer/entry-batch.ts";
+import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
+import type { PlacerPlan, SealTask } from "../sink/sink.ts";
+
+/**
+ * What crosses threads. A worker keeps the order of its messages, so that bytes of a job arrive in sequence; jobs of one
+ * worker interleave. Each job is answered by exactly one `layer-done`, `task-done` or `failed`.
+ */
+export type ToWorker =
+  | {
+      readonly type: "begin-layer";
+      readonly job: number;
+      readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+      readonly plan: PlacerPlan;
+    }
+  /** `buffer` is transferred, and comes back in a `consumed`. */
+  | {
+      readonly type: "chunk";
+      readonly job: number;
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+    }
+  | { readonly type: "end-layer"; readonly job: number }
+  | { readonly type: "cancel-layer"; readonly job: number }
+  | { readonly type: "seal-task"; readonly job: number; readonly task: SealTask };
+
+export type FromWorker =
+  | {
+      readonly type: "consumed";
+      readonly job: number;
+      readonly buffer: ArrayBuffer;
+      readonly decodedBytes: number;
+      readonly entries: number;
+    }
+  | { readonly type: "batch"; readonly job: number; readonly batch: EntryBatch }
+  | { readonly type: "layer-done"; readonly job: number; readonly summary: LayerSummary }
+  | { readonly type: "task-done"; readonly job: number; readonly result: unknown }
+  | { readonly type: "failed"; readonly job: number; readonly error: SerializedError };

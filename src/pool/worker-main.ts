@@ -1,0 +1,120 @@
+import { parentPort } from "node:worker_threads";
+import { ImportError, serializeError } from "../errors.ts";
+import type { EntryBatch } from "../layer/entry-batch.ts";
+import type { LayerDecoder } from "../layer/layer-decoder.ts";
+import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
+import { createDirectoryPlacer } from "../sink/directory/directory-placer.ts";
+import { runDirectorySealTask } from "../sink/directory/directory-seal-task.ts";
+import type { BodyPlacer } from "../sink/sink.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+
+/** A layer that this worker decodes: several may interleave, each in the order of its bytes. */
+interface LayerJob {
+  readonly decoder: LayerDecoder;
+  readonly placer: BodyPlacer;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("worker-main.ts runs as a worker thread only");
+
+const jobs = new Map<number, LayerJob>();
+
+function answer(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+/** The buffers of a batch: it owns them (layer-decoder.ts), so they move instead of being copied. */
+function buffersOf(batch: EntryBatch): ArrayBuffer[] {
+  const buffers = Object.values(batch).flatMap((column: unknown) =>
+    ArrayBuffer.isView(column) && column.buffer instanceof ArrayBuffer ? [column.buffer] : [],
+  );
+  return [...new Set(buffers)];
+}
+
+function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
+  const { job, options, plan } = message;
+  const placer = createDirectoryPlacer(plan);
+  const decoder = createLayerDecoder({
+    ...options,
+    bodies: placer,
+    onBatch: (batch) => {
+      answer({ type: "batch", job, batch }, buffersOf(batch));
+    },
+  });
+  jobs.set(job, { decoder, placer });
+}
+
+function consume({ job, buffer, length }: ToWorker & { type: "chunk" }): void {
+  const layer = jobs.get(job);
+  // A job that failed is gone; its buffers still go home.
+  layer?.decoder.push(new Uint8Array(buffer, 0, length));
+  const { decodedBytes, entries } = layer?.decoder ?? { decodedBytes: 0, entries: 0 };
+  answer({ type: "consumed", job, buffer, decodedBytes, entries }, [buffer]);
+}
+
+function endLayer(job: number): void {
+  const layer = jobs.get(job);
+  if (layer === undefined) return;
+  const summary = layer.decoder.finish();
+  layer.placer.close();
+  closeLayer(job);
+  answer({ type: "layer-done", job, summary });
+}
+
+function closeLayer(job: number): void {
+  const layer = jobs.get(job);
+  jobs.delete(job);
+  layer?.decoder.close();
+  layer?.placer.close();
+}
+
+function fail(job: number, cause: unknown): void {
+  try {
+    closeLayer(job);
+  } catch {
+    // The first failure is the one that tells what happened.
+  }
+  const error =
+    cause instanceof ImportError
+      ? cause
+      : new ImportError("ERR_WORKER_FAILED", `a worker failed: ${textOf(cause)}`, {
+          hint: "This is a bug in rootlift; please report it with the text above.",
+        });
+  answer({ type: "failed", job, error: serializeError(error) });
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
+
+function cancelLayer(job: number): void {
+  if (jobs.has(job)) fail(job, new ImportError("ERR_CANCELLED", "the import was cancelled"));
+}
+
+function handle(message: ToWorker): void {
+  switch (message.type) {
+    case "begin-layer":
+      beginLayer(message);
+      break;
+    case "chunk":
+      consume(message);
+      break;
+    case "end-layer":
+      endLayer(message.job);
+      break;
+    case "cancel-layer":
+      cancelLayer(message.job);
+      break;
+    case "seal-task":
+      answer({ type: "task-done", job: message.job, result: runDirectorySealTask(message.task) });
+      break;
+  }
+}
+
+port.on("message", (message: ToWorker) => {
+  try {
+    handle(message);
+  } catch (error) {
+    fail(message.job, error);
+  }
+});

@@ -1,0 +1,69 @@
+import type { SealTask } from "../sink/sink.ts";
+import {
+  startPoolWorker,
+  type JobChannel,
+  type JobListener,
+  type PoolWorker,
+} from "./pool-worker.ts";
+
+/** Worker threads that decode layers and do the parts of a seal. Ends with `close`. */
+export interface WorkerPool {
+  readonly workers: number;
+  /** Opens a job on the worker with the least load. @param load its weight, e.g. compressed bytes */
+  open(load: number, listener: JobListener): JobChannel;
+  /** Runs seal tasks, one a worker at a time. Fails with the first error, when all that had begun have ended. */
+  runTasks(tasks: readonly SealTask[]): Promise<readonly unknown[]>;
+  close(): Promise<void>;
+}
+
+export function startWorkerPool(count: number): WorkerPool {
+  const workers = Array.from({ length: count }, startPoolWorker);
+  let lastJob = 0;
+  const nextJob = (): number => (lastJob += 1);
+
+  function open(load: number, listener: JobListener): JobChannel {
+    const idlest = workers.reduce((least, worker) => (worker.load < least.load ? worker : least));
+    return idlest.open(nextJob(), load, listener);
+  }
+
+  async function runTasks(tasks: readonly SealTask[]): Promise<readonly unknown[]> {
+    const results: unknown[] = Array.from({ length: tasks.length });
+    let next = 0;
+    async function drain(worker: PoolWorker): Promise<void> {
+      try {
+        for (let index = next++; index < tasks.length; index = next++) {
+          results[index] = await runTask(worker, nextJob(), tasks[index]!);
+        }
+      } catch (error) {
+        next = tasks.length;
+        throw error;
+      }
+    }
+    const outcomes = await Promise.allSettled(workers.map(drain));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return results;
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all(workers.map((worker) => worker.close()));
+  }
+
+  return { workers: count, open, runTasks, close };
+}
+
+function runTask(worker: PoolWorker, job: number, task: SealTask): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const channel = worker.open(job, 0, {
+      onMessage: (message) => {
+        if (message.type !== "task-done") return;
+        channel.done();
+        resolve(message.result);
+      },
+      onFailure: (error) => {
+        channel.done();
+        reject(error);
+      },
+    });
+    channel.post({ type: "seal-task", job, task });
+  });
+}
