@@ -1,0 +1,355 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import type { TestCertificate } from "../self-signed-certificate.ts";
+import { selfSignedCertificate } from "../self-signed-certificate.ts";
+import type { BlobStore } from "./blob-store.ts";
+import { diskBlobStore, memoryBlob, memoryBlobStore } from "./blob-store.ts";
+import type { Faults } from "./faults.ts";
+import { FaultList } from "./faults.ts";
+import { ManifestStore } from "./manifest-store.ts";
+import type { PullOptions } from "./pull-api.ts";
+import { answerContent, sendError } from "./pull-api.ts";
+import { Uploads } from "./push-api.ts";
+import type { TestImage } from "./test-image.ts";
+import { encodeImage } from "./test-image.ts";
+import type { BearerOptions } from "./token-server.ts";
+import { basicUser, TokenServer } from "./token-server.ts";
+
+export type AuthOptions =
+  | { readonly mode: "none" }
+  | { readonly mode: "basic"; readonly users: Readonly<Record<string, string>> }
+  | BearerOptions;
+
+export interface TestRegistryOptions {
+  readonly auth?: AuthOptions;
+  /** https with a certificate made now for 127.0.0.1 and localhost, or with this one. Default: http. */
+  readonly tls?: boolean | TestCertificate;
+  /** Blobs lie in this directory (removed at close) instead of in memory. */
+  readonly directory?: string;
+  /** Blobs are answered with a 307 to a signed URL on a second origin. */
+  readonly redirectBlobs?: boolean;
+  /** Rate of each connection, and the wait before each answer. */
+  readonly bytesPerSecond?: number;
+  readonly delayMs?: number;
+  readonly port?: number;
+}
+
+export interface RequestRecord {
+  readonly at: "registry" | "cdn" | "token";
+  readonly method: string;
+  /** With its query, as received. */
+  readonly path: string;
+  readonly range: string | undefined;
+  readonly authorization: "none" | "basic" | "bearer";
+  readonly headers: IncomingMessage["headers"];
+}
+
+export interface AddedBlob {
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** A real registry on loopback: what distribution-spec asks for pulls and pushes, and misbehaviour on request. */
+export interface TestRegistry {
+  /** `127.0.0.1:PORT`: the host part of a reference. */
+  readonly host: string;
+  readonly url: string;
+  readonly cdnUrl: string;
+  /** With `tls`: the certificate, which is its own root. */
+  readonly certificatePem: string | undefined;
+  readonly requests: readonly RequestRecord[];
+  /** With Bearer auth: counts token requests, revokes tokens. */
+  readonly tokens: TokenServer | undefined;
+  readonly faults: Faults;
+  /** What no client may do, e.g. an Authorization header that reached the second origin. Tests expect it empty. */
+  readonly violations: readonly string[];
+  addBlob(bytes: Uint8Array): Promise<AddedBlob>;
+  /** @param tag without it the manifest is found by its digest only */
+  addManifest(
+    repository: string,
+    tag: string | undefined,
+    bytes: Uint8Array,
+    mediaType: string,
+  ): string;
+  /** Layers, config and manifest. @returns the manifest's digest */
+  addImage(repository: string, tag: string, image: TestImage): Promise<string>;
+  /** Ends every connection and both servers. */
+  close(): Promise<void>;
+}
+
+/** Of a signed URL: characters that a careless client would encode again (registry-cases RED-5). */
+const SIGNATURE = "X-Sig=a%2Fb+c~d%3D&e=1";
+
+export async function startTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
+  const certificate = certificateOf(options);
+  const state = new RegistryState(options);
+  const registry = await listen(certificate, options.port ?? 0, (request, response) =>
+    state.answerRegistry(request, response),
+  );
+  const cdn = await listen(certificate, 0, (request, response) =>
+    state.answerCdn(request, response),
+  );
+  const scheme = certificate === undefined ? "http" : "https";
+  const host = hostOf(registry);
+  state.url = `${scheme}://${host}`;
+  state.cdnUrl = `${scheme}://${hostOf(cdn)}`;
+  return {
+    host,
+    url: state.url,
+    cdnUrl: state.cdnUrl,
+    certificatePem: certificate?.certificatePem,
+    requests: state.requests,
+    tokens: state.tokens,
+    faults: state.faults,
+    violations: state.violations,
+    addBlob: (bytes) => state.addBlob(bytes),
+    addManifest: (repository, tag, bytes, mediaType) =>
+      state.manifests.put(repository, tag, bytes, mediaType),
+    addImage: (repository, tag, image) => state.addImage(repository, tag, image),
+    close: async () => {
+      await Promise.all([registry, cdn].map(closeServer));
+      state.blobs.close();
+    },
+  };
+}
+
+class RegistryState {
+  url = "";
+  cdnUrl = "";
+  readonly requests: RequestRecord[] = [];
+  readonly violations: string[] = [];
+  readonly faults = new FaultList();
+  readonly manifests = new ManifestStore();
+  readonly blobs: BlobStore;
+  readonly tokens: TokenServer | undefined;
+  readonly #options: TestRegistryOptions;
+  readonly #uploads: Uploads;
+
+  constructor(options: TestRegistryOptions) {
+    this.#options = options;
+    this.blobs =
+      options.directory === undefined ? memoryBlobStore() : diskBlobStore(options.directory);
+    this.#uploads = new Uploads(this.blobs);
+    this.tokens = options.auth?.mode === "bearer" ? new TokenServer(options.auth) : undefined;
+  }
+
+  async addBlob(bytes: Uint8Array): Promise<AddedBlob> {
+    return { digest: await this.blobs.put(bytes), sizeBytes: bytes.length };
+  }
+
+  async addImage(repository: string, tag: string, image: TestImage): Promise<string> {
+    for (const layer of image.layers) await this.blobs.put(layer.bytes);
+    const { configBytes, manifestBytes, mediaType } = encodeImage(image);
+    await this.blobs.put(configBytes);
+    return this.manifests.put(repository, tag, manifestBytes, mediaType);
+  }
+
+  async answerRegistry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? "/").split("?")[0] ?? "/";
+    if (path === "/token") {
+      this.#record("token", request);
+      await this.#answerToken(request, response);
+      return;
+    }
+    this.#record("registry", request);
+    const route = routeOf(path);
+    if (route === undefined) {
+      sendError(response, 404, "NAME_UNKNOWN", "no such resource");
+      return;
+    }
+    const push = !["GET", "HEAD"].includes(request.method ?? "");
+    if (!this.#admits(request, route.repository, push ? "push" : "pull")) {
+      this.#challenge(response, route.repository, push);
+      return;
+    }
+    await this.#answerRoute(request, response, route);
+  }
+
+  async answerCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#record("cdn", request);
+    for (const name of ["authorization", "cookie", "proxy-authorization"]) {
+      if (request.headers[name] !== undefined) this.violations.push(`${name} reached the CDN`);
+    }
+    const match = /^\/data\/(sha256:[0-9a-f]{64})\?(.*)$/.exec(request.url ?? "");
+    if (match?.[2] !== SIGNATURE) this.violations.push(`the signed URL became ${request.url}`);
+    const digest = match?.[1] ?? "";
+    const blob = await this.blobs.find(digest);
+    const content = blob && { blob, headers: { "content-type": "application/octet-stream" } };
+    await answerContent(request, response, content, this.#pullOptions("cdn", digest));
+  }
+
+  async #answerRoute(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Route,
+  ): Promise<void> {
+    if (route.kind === "ping") {
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+    } else if (route.kind === "tags") {
+      const answer = { name: route.repository, tags: this.manifests.tags(route.repository) };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+    } else if (route.kind === "uploads") {
+      await this.#uploads.answer(request, response, route.repository, route.name);
+    } else if (route.kind === "manifests" && request.method === "PUT") {
+      await this.#putManifest(request, response, route);
+    } else if (route.kind === "manifests") {
+      const found = this.manifests.find(route.repository, route.name);
+      const content = found && {
+        blob: memoryBlob(found.bytes),
+        headers: { "content-type": found.mediaType, "docker-content-digest": found.digest },
+      };
+      await answerContent(request, response, content, this.#pullOptions("manifest", found?.digest));
+    } else {
+      await this.#answerBlob(request, response, route.name);
+    }
+  }
+
+  async #answerBlob(
+    request: IncomingMessage,
+    response: ServerResponse,
+    digest: string,
+  ): Promise<void> {
+    const options = this.#pullOptions("blob", digest);
+    if (this.#options.redirectBlobs === true && options.fault === undefined) {
+      const location = `${this.cdnUrl}/data/${digest}?${SIGNATURE}`;
+      response.writeHead(307, { location }).end(`<a href="${location}">Temporary Redirect</a>`);
+      return;
+    }
+    const blob = await this.blobs.find(digest);
+    const content = blob && {
+      blob,
+      headers: { "content-type": "application/octet-stream", "docker-content-digest": digest },
+    };
+    await answerContent(request, response, content, options);
+  }
+
+  async #putManifest(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Route,
+  ): Promise<void> {
+    const bytes = await buffer(request);
+    const mediaType = request.headers["content-type"] ?? "";
+    const tag = route.name.includes(":") ? undefined : route.name;
+    const digest = this.manifests.put(route.repository, tag, bytes, mediaType);
+    const location = `/v2/${route.repository}/manifests/${digest}`;
+    response.writeHead(201, { location, "docker-content-digest": digest }).end();
+  }
+
+  #pullOptions(on: "manifest" | "blob" | "cdn", digest: string | undefined): PullOptions {
+    return {
+      fault: this.faults.take(on, digest),
+      delayMs: this.#options.delayMs ?? 0,
+      bytesPerSecond: this.#options.bytesPerSecond,
+    };
+  }
+
+  async #answerToken(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const fault = this.faults.take("token");
+    if (fault !== undefined) {
+      const options = { fault, delayMs: 0, bytesPerSecond: undefined };
+      await answerContent(request, response, undefined, options);
+      return;
+    }
+    if (this.tokens === undefined) sendError(response, 404, "NAME_UNKNOWN", "no token server");
+    else await this.tokens.answer(request, response);
+  }
+
+  #admits(request: IncomingMessage, repository: string, action: "pull" | "push"): boolean {
+    const { auth } = this.#options;
+    if (auth === undefined || auth.mode === "none") return true;
+    if (auth.mode === "basic") {
+      const [user, password] = basicUser(request) ?? ["", ""];
+      return auth.users[user] !== undefined && auth.users[user] === password;
+    }
+    const token = /^Bearer (.*)$/i.exec(request.headers.authorization ?? "")?.[1];
+    return token !== undefined && this.tokens?.accepts(token, repository, action) === true;
+  }
+
+  #challenge(response: ServerResponse, repository: string, push: boolean): void {
+    const scope =
+      repository === "" ? "" : `,scope="repository:${repository}:${push ? "pull,push" : "pull"}"`;
+    const challenge =
+      this.tokens === undefined
+        ? 'Basic realm="Registry Realm"'
+        : `Bearer realm="${this.url}/token",service="test-registry"${scope}`;
+    response.setHeader("www-authenticate", challenge);
+    sendError(response, 401, "UNAUTHORIZED", "authentication required");
+  }
+
+  #record(at: RequestRecord["at"], request: IncomingMessage): void {
+    const [scheme = ""] = (request.headers.authorization ?? "").split(" ");
+    const kind = scheme.toLowerCase();
+    this.requests.push({
+      at,
+      method: request.method ?? "",
+      path: request.url ?? "",
+      range: request.headers.range,
+      authorization: kind === "basic" || kind === "bearer" ? kind : "none",
+      headers: request.headers,
+    });
+  }
+}
+
+interface Route {
+  readonly kind: "ping" | "manifests" | "blobs" | "uploads" | "tags";
+  readonly repository: string;
+  /** Tag, digest or upload. */
+  readonly name: string;
+}
+
+function routeOf(path: string): Route | undefined {
+  if (path === "/v2/" || path === "/v2") return { kind: "ping", repository: "", name: "" };
+  const upload = /^\/v2\/(.+)\/blobs\/uploads\/([^/]*)$/.exec(path);
+  if (upload !== null) {
+    return { kind: "uploads", repository: upload[1] ?? "", name: upload[2] ?? "" };
+  }
+  const match = /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/.exec(path);
+  if (match === null) return undefined;
+  const kind = match[2] === "manifests" || match[2] === "blobs" ? match[2] : "tags";
+  return { kind, repository: match[1] ?? "", name: match[3] ?? "" };
+}
+
+function certificateOf(options: TestRegistryOptions): TestCertificate | undefined {
+  if (options.tls === undefined || options.tls === false) return undefined;
+  if (options.tls !== true) return options.tls;
+  return selfSignedCertificate({ names: ["127.0.0.1", "localhost"] });
+}
+
+async function listen(
+  certificate: TestCertificate | undefined,
+  port: number,
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<Server> {
+  const listener: RequestListener = (request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(asError(error)));
+  };
+  const server: Server =
+    certificate === undefined
+      ? createServer(listener)
+      : createTlsServer({ key: certificate.keyPem, cert: certificate.certificatePem }, listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  return server;
+}
+
+function asError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value));
+}
+
+function hostOf(server: Server): string {
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return `127.0.0.1:${address.port}`;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}
