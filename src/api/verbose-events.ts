@@ -23,6 +23,7 @@ export function eventLine(event: ImportEvent): string | undefined {
       return "[done]";
     case "phase":
     case "layer_progress":
+    default:
       return undefined;
   }
 }

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond npm, from Debian's packages. Run as root; does nothing where all is there.
+# With --check it installs nothing, prints the missing packages on one line, and exits 1 when there are any.
+set -euo pipefail
+
+# command:package
+needs=(
+  docker-registry:docker-registry skopeo:skopeo umoci:umoci
+  mkfs.ext4:e2fsprogs getfattr:attr strace:strace zstd:zstd tar:tar mount:mount python3:python3
+)
+missing=()
+for need in "${needs[@]}"; do
+  PATH=$PATH:/usr/sbin:/sbin command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "${1:-}" = --check ]; then
+  echo "${missing[*]}"
+  exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "The tests need these packages; install them as root: apt-get install ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing ${missing[*]}" >&2
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
