@@ -1,3 +1,7 @@
+import { decodeXattrs, type Xattr } from "../layer/xattr-list.ts";
+
+export type { Xattr };
+
 /** No name, no inode, end of a list. */
 export const NONE = 0xffff_ffff;
 /** The root directory is name 0 and inode 0. */
@@ -94,4 +98,23 @@ export function linkTargetOf(tree: RootfsTree, inode: number): Uint8Array {
 export function xattrsOf(tree: RootfsTree, inode: number): Uint8Array {
   const offset = tree.xattrOffsets[inode]!;
   return tree.blobBytes.subarray(offset, offset + tree.xattrLengths[inode]!);
+}
+
+/** The extended attributes of an inode, sorted by name; names and values are views, valid as long as the tree. */
+export function xattrListOf(tree: RootfsTree, inode: number): Xattr[] {
+  return tree.xattrLengths[inode] === 0 ? [] : decodeXattrs(xattrsOf(tree, inode));
+}
+
+/**
+ * The name after `name` in pre-order (a directory before what is in it), NONE after the last. Needs no stack, so that
+ * depth costs nothing: `for (let name = ROOT; name !== NONE; name = nextName(tree, name))`.
+ */
+export function nextName(tree: RootfsTree, name: number): number {
+  const child = tree.firstChildren[name]!;
+  if (child !== NONE) return child;
+  for (let at = name; at !== ROOT; at = tree.parents[at]!) {
+    const sibling = tree.nextSiblings[at]!;
+    if (sibling !== NONE) return sibling;
+  }
+  return NONE;
 }
