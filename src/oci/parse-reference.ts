@@ -153,7 +153,8 @@ function explain(text: string, host: string, rest: string): ImportError {
   }
   const at = rest.indexOf("@");
   const named = at < 0 ? rest : rest.slice(0, at);
-  const [, path = "", tag] = /^([^:]*)(?::(.*))?$/s.exec(named) ?? [];
+  const [, full = "", tag] = /^([^:]*)(?::(.*))?$/s.exec(named) ?? [];
+  const path = text.includes(OFFICIAL) ? full : full.replace(OFFICIAL, "");
   if (path !== path.toLowerCase()) {
     const suggestion = WHOLE_PATH.test(path.toLowerCase())
       ? `Did you mean ${path.toLowerCase()}?`
@@ -203,14 +204,20 @@ function invalid(text: string, why: string, hint?: string): ImportError {
 
 /** `user:secret@host/x` is refused, but what was typed must not come back in a message or a log. */
 function withoutUserInfo(text: string): string {
-  if (!hasUserInfo(text)) return printable(text);
-  const scheme = SCHEME.exec(text)?.[0] ?? "";
-  return printable(`${scheme}***@${text.slice(text.lastIndexOf("@") + 1)}`);
+  const end = userInfoEnd(text);
+  return printable(end === 0 ? text : `${SCHEME.exec(text)?.[0] ?? ""}***${text.slice(end)}`);
 }
 
-/** A colon before the last `@`, and no digest after it. `a:1@foo:bar` is taken for a login too: better once too often. */
 function hasUserInfo(text: string): boolean {
-  const at = text.lastIndexOf("@");
-  if (at < 0 || /^(?:(?:sha\d+|md5)(?::[^/.]*)?)?$/i.test(text.slice(at + 1))) return false;
-  return text.slice(0, at).replace(SCHEME, "").includes(":");
+  return userInfoEnd(text) > 0;
+}
+
+/**
+ * Where the login ends that the text starts with, 0 without one: the last `@` that begins no digest, with a colon
+ * before it. `a:1@foo:bar` is taken for a login too: better once too often.
+ */
+function userInfoEnd(text: string): number {
+  const head = text.replace(/@(?:(?:sha\d+|md5)(?::[^/.@]*)?)?$/i, "");
+  const at = head.lastIndexOf("@");
+  return at > 0 && head.slice(0, at).replace(SCHEME, "").includes(":") ? at : 0;
 }
