@@ -1,0 +1,195 @@
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { rawBytes, type CaseContext } from "./case-bytes.ts";
+import { checkRoot } from "./case-check.ts";
+import { isList, listAt, objectAt, text, type LayerCase } from "./case-json.ts";
+import { writeCaseLayout } from "./case-layout.ts";
+import { walkRoot } from "./root-walk.ts";
+
+const TIMEOUT_MS = 30_000;
+const MAX_RSS_MIB = 768;
+const COMMAND = resolve(import.meta.dirname, "../../../bin/tl.js");
+
+interface ToolRun {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+  readonly peakRssMib: number;
+}
+
+/** Builds a case, imports it with the built command line, and says what is not as it must be. */
+export async function runCase(layerCase: LayerCase): Promise<readonly string[]> {
+  const work = mkdtempSync(join(tmpdir(), "rootlift-case-"));
+  try {
+    return await runCaseIn(layerCase, work);
+  } finally {
+    removeTree(work);
+  }
+}
+
+async function runCaseIn(layerCase: LayerCase, work: string): Promise<readonly string[]> {
+  const context: CaseContext = { canaryPath: join(work, "absolute-canary") };
+  const near = join(work, "near");
+  const outputPath = join(near, "out");
+  plantCanary(context.canaryPath);
+  plantCanary(near);
+  plantCanary(join(near, "out-sibling"));
+  writeCaseLayout(layerCase, join(work, "layout"), context);
+  const before = [listing(context.canaryPath), listing(near)];
+  const run = await importLayout(work, outputPath);
+  const problems = [
+    ...processProblems(run, layerCase),
+    ...verdictProblems(layerCase, { run, outputPath, context }),
+  ];
+  for (const name of listAt(objectAt(layerCase.fields, "expect"), "never")) {
+    const path = rawBytes(name, context).toString();
+    if (existsSync(path)) problems.push(`${path} came into being`);
+  }
+  removeTree(outputPath);
+  if (listing(context.canaryPath) !== before[0]) {
+    problems.push("the absolute canary directory was changed: a write left the root");
+  }
+  if (listing(near) !== before[1]) {
+    problems.push("something next to the output was changed: a write left the root");
+  }
+  return problems;
+}
+
+function processProblems(run: ToolRun, { fields }: LayerCase): string[] {
+  const maxRssMib = Number(fields["maxRssMiB"] ?? MAX_RSS_MIB);
+  const problems: string[] = [];
+  if (run.timedOut) problems.push(`did not end within ${TIMEOUT_MS / 1000} s`);
+  else if (run.signal !== null) problems.push(`killed by ${run.signal}`);
+  if (run.peakRssMib > maxRssMib) {
+    problems.push(`peak RSS ${run.peakRssMib} MiB is over ${maxRssMib} MiB`);
+  }
+  return problems;
+}
+
+function verdictProblems(
+  layerCase: LayerCase,
+  parts: { readonly run: ToolRun; readonly outputPath: string; readonly context: CaseContext },
+): string[] {
+  const { run, outputPath, context } = parts;
+  const expect = objectAt(layerCase.fields, "expect");
+  const error = expect["error"];
+  const said = run.stderr.trim().slice(-300).replaceAll("\n", " ");
+  if (run.exitCode === 0) {
+    if (expect["tree"] === undefined)
+      return [`accepted, must be refused with ${text(error ?? "")}`];
+    return isDirectory(outputPath)
+      ? [...checkRoot(layerCase, outputPath, context)]
+      : ["exit 0, but no output directory"];
+  }
+  if (error === undefined) return [`refused (exit ${run.exitCode}): ${said}`];
+  const problems: string[] = [];
+  if (
+    existsSync(outputPath) &&
+    !(isDirectory(outputPath) && readdirSync(outputPath).length === 0)
+  ) {
+    problems.push("refused, but something was left at the output");
+  }
+  const codes = (isList(error) ? error : [error]).map(text);
+  const shown = new Set(run.stderr.match(/\bERR_[A-Z0-9_]+/g));
+  if (!codes.includes("*") && !codes.some((code) => shown.has(code))) {
+    problems.push(`no code of ${codes.join(", ")} on stderr: ${said}`);
+  }
+  return problems;
+}
+
+function importLayout(work: string, outputPath: string): Promise<ToolRun> {
+  const args = ["sbx", "image", "import", `oci:${join(work, "layout")}:case`, "--no-fsync"];
+  const child = spawn(
+    process.execPath,
+    [COMMAND, ...args, "--format", "dir", "--output", outputPath],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ROOTLIFT_HOME: join(work, "home") },
+    },
+  );
+  return new Promise((settle, reject) => {
+    let stderr = "";
+    let timedOut = false;
+    let peakRssMib = 0;
+    const sample = setInterval(() => {
+      peakRssMib = Math.max(peakRssMib, highWaterMib(child.pid));
+    }, 20);
+    const timeout = setTimeout(() => {
+      timedOut = true;
+      child.kill("SIGKILL");
+    }, TIMEOUT_MS);
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr = (stderr + chunk).slice(-20_000);
+    });
+    const stop = (): void => {
+      clearInterval(sample);
+      clearTimeout(timeout);
+    };
+    child.on("error", (error) => {
+      stop();
+      reject(error);
+    });
+    child.on("close", (exitCode, signal) => {
+      stop();
+      settle({ exitCode, signal, stderr, timedOut, peakRssMib });
+    });
+  });
+}
+
+/** The kernel's own high-water mark, so that sampling misses no peak but the very last. */
+function highWaterMib(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function plantCanary(path: string): void {
+  mkdirSync(join(path, "dir"), { recursive: true });
+  writeFileSync(join(path, "file"), "canary\n");
+  writeFileSync(join(path, "dir/inner"), "canary\n");
+  symlinkSync("file", join(path, "link"));
+}
+
+/** Everything of a directory that an escape could change. */
+function listing(path: string): string {
+  if (!isDirectory(path)) return "gone";
+  const rows = [...walkRoot(path)].map(([name, { stat, sha256, target, xattrs }]) => [
+    name,
+    stat.mode,
+    stat.uid,
+    stat.gid,
+    stat.isDirectory() ? 0 : stat.nlink,
+    sha256,
+    target.toString("hex"),
+    [...xattrs.keys()].toSorted().join(" "),
+  ]);
+  return rows
+    .map((row) => row.map(String).join("\t"))
+    .toSorted()
+    .join("\n");
+}
+
+/** Trees here are deeper than PATH_MAX and have names that are no UTF-8: rm copes. */
+function removeTree(path: string): void {
+  spawnSync("rm", ["-rf", "--", path]);
+}
+
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

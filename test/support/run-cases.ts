@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { loadCases, type LayerCase } from "./case-kit/case-json.ts";
+import { runCase } from "./case-kit/run-case.ts";
+
+/**
+ * npm run -s cases -- [--sink directory] FILE…
+ *
+ * Runs layer case files (testdata/README.md says their format) with the built command line: a line a failure, last
+ * `N passed, N failed`; exit status 1 when any failed.
+ */
+const LANES = 2;
+
+async function runCases(cases: readonly LayerCase[]): Promise<number> {
+  const queue = [...cases];
+  let failed = 0;
+  async function lane(): Promise<void> {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const problems = await problemsOf(next);
+      if (problems.length === 0) continue;
+      failed += 1;
+      process.stdout.write(`FAIL ${next.file} ${next.name}: ${problems.slice(0, 8).join("; ")}\n`);
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return failed;
+}
+
+/** A case that cannot even be built has failed, whatever the reason. */
+async function problemsOf(layerCase: LayerCase): Promise<readonly string[]> {
+  try {
+    return await runCase(layerCase);
+  } catch (error) {
+    return [`cannot be run: ${String(error)}`];
+  }
+}
+
+/** @throws Error with what is wrong about the arguments */
+function parseArguments(args: readonly string[]): readonly string[] {
+  const files: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const argument = args[at] ?? "";
+    if (argument === "--sink") {
+      at += 1;
+      if (args[at] !== "directory") {
+        throw new Error(`there is no sink "${args[at] ?? ""}" to test, only directory`);
+      }
+    } else files.push(resolve(argument));
+  }
+  if (files.length > 0) return files;
+  throw new Error("no case file given; usage: npm run -s cases -- [--sink directory] FILE…");
+}
+
+async function main(): Promise<number> {
+  const files = parseArguments(process.argv.slice(2));
+  if (!existsSync(resolve(import.meta.dirname, "../../dist/cli/main.js"))) {
+    throw new Error("the command line is not built: npm run build");
+  }
+  const cases: LayerCase[] = [];
+  let unreadable = 0;
+  for (const file of files) {
+    try {
+      cases.push(...loadCases(file));
+    } catch (error) {
+      unreadable += 1;
+      process.stdout.write(`FAIL ${String(error)}\n`);
+    }
+  }
+  const failed = (await runCases(cases)) + unreadable;
+  process.stdout.write(`${cases.length + unreadable - failed} passed, ${failed} failed\n`);
+  return failed > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`cases: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 2;
+}
