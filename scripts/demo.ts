@@ -1,0 +1,93 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { startTestRegistry } from "../test/support/test-registry/test-registry.ts";
+import { buildDemoImage, type DemoImage } from "./demo-image.ts";
+import { runCommand } from "./run-command.ts";
+
+/**
+ * The main job, with nothing but this repository: a registry on loopback, an image made of what the machine has, pushed
+ * there and imported with the real command line, listed, described, and run.
+ */
+const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
+const REPOSITORY = "demo/hello";
+
+function say(text: string): void {
+  process.stdout.write(`\n── ${text}\n`);
+}
+
+/** Through the distribution API, as any client pushes. */
+async function push(registryUrl: string, { manifest, blobs }: DemoImage): Promise<void> {
+  const base = `${registryUrl}/v2/${REPOSITORY}`;
+  for (const { digest, bytes } of blobs) {
+    const begun = await fetch(`${base}/blobs/uploads/`, { method: "POST" });
+    const upload = new URL(begun.headers.get("location") ?? "", base);
+    upload.searchParams.set("digest", digest);
+    await expectStatus(201, await fetch(upload, { method: "PUT", body: new Uint8Array(bytes) }));
+  }
+  const headers = { "content-type": manifest.mediaType };
+  const body = new Uint8Array(manifest.bytes);
+  await expectStatus(201, await fetch(`${base}/manifests/1.0`, { method: "PUT", headers, body }));
+}
+
+async function expectStatus(status: number, response: Response): Promise<void> {
+  if (response.status === status) return;
+  throw new Error(`${response.url} answered ${response.status}: ${await response.text()}`);
+}
+
+/** As root the app runs in its root filesystem; without root (or chroot) what was written is compared. */
+function runImage(rootfsPath: string, isRoot: boolean): void {
+  if (isRoot) {
+    say("running the imported root filesystem: chroot ROOTFS /usr/bin/node /app/main.mjs");
+    const run = spawnSync("chroot", [rootfsPath, "/usr/bin/node", "/app/main.mjs"], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    if (run.status !== 0) throw new Error(`the app ended with ${run.status ?? run.signal}`);
+    return;
+  }
+  say("not root, so no chroot: verifying the tree instead");
+  const node = readFileSync(join(rootfsPath, "usr/bin/node"));
+  if (!node.equals(readFileSync(process.execPath))) throw new Error("usr/bin/node differs");
+  if (existsSync(join(rootfsPath, "app/secret.txt"))) throw new Error("the whiteout did nothing");
+  process.stdout.write("usr/bin/node is byte for byte this Node, and the deleted file is gone\n");
+}
+
+async function demo(homePath: string): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  const registry = await startTestRegistry();
+  try {
+    say(`a registry on ${registry.host}, and an image of four layers made of this machine's Node`);
+    await push(registry.url, await buildDemoImage());
+    const reference = `${registry.host}/${REPOSITORY}:1.0`;
+    const owner = isRoot ? [] : ["--no-same-owner"];
+    const env = { ...process.env, ROOTLIFT_HOME: homePath };
+    const tl = async (...args: readonly string[]): Promise<string> => {
+      say(`tl sbx image ${args.join(" ")}`);
+      return runCommand(process.execPath, [COMMAND, "sbx", "image", ...args], { env });
+    };
+    await tl("import", reference, "--format", "dir", ...owner);
+    process.stdout.write(await tl("ls"));
+    const record: unknown = JSON.parse(await tl("describe", "hello", "--json"));
+    process.stdout.write(`${JSON.stringify(record, undefined, 2)}\n`);
+    runImage(pathOf(record), isRoot);
+    process.stdout.write(await tl("rm", "hello"));
+  } finally {
+    await registry.close();
+  }
+}
+
+function pathOf(record: unknown): string {
+  const path: unknown =
+    typeof record === "object" && record !== null ? Reflect.get(record, "path") : undefined;
+  if (typeof path === "string") return path;
+  throw new Error("describe names no path");
+}
+
+const homePath = mkdtempSync(join(tmpdir(), "rootlift-demo-"));
+try {
+  await demo(homePath);
+  say("done: npm ci && npm test runs the tests");
+} finally {
+  rmSync(homePath, { recursive: true, force: true });
+}
