@@ -17,6 +17,8 @@ export interface Limits {
   readonly symlinksFollowed: number;
   /** Entries of one image: they cost memory before they cost disk. The largest images seen have one to two million. */
   readonly entries: number;
+  /** Names, link targets and extended attributes of one image, bytes: all are held in memory. A million entries have some 20 MB. */
+  readonly metadataBytes: number;
   /** Extended attributes of one inode. */
   readonly xattrs: number;
   /** The name of an extended attribute, bytes: Linux XATTR_NAME_MAX. */
@@ -53,6 +55,7 @@ export const DEFAULT_LIMITS: Limits = {
   linkTargetBytes: 4095,
   symlinksFollowed: 40,
   entries: 10_000_000,
+  metadataBytes: 1 << 30,
   xattrs: 128,
   xattrNameBytes: 255,
   xattrValueBytes: 65_536,

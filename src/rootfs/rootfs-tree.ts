@@ -68,14 +68,17 @@ export interface RootfsTree {
   readonly contentBytes: number;
 }
 
+/** What names and paths are read from. */
+export type NamedTree = Pick<RootfsTree, "parents" | "nameOffsets" | "nameLengths" | "nameBytes">;
+
 /** The component's bytes: a view, valid as long as the tree. */
-export function nameBytesOf(tree: RootfsTree, name: number): Uint8Array {
+export function nameBytesOf(tree: NamedTree, name: number): Uint8Array {
   const offset = tree.nameOffsets[name]!;
   return tree.nameBytes.subarray(offset, offset + tree.nameLengths[name]!);
 }
 
 /** The whole path from the root, `/`-separated without a leading slash; empty for ROOT. For messages, not for hot loops. */
-export function pathOf(tree: RootfsTree, name: number): Buffer {
+export function pathOf(tree: NamedTree, name: number): Buffer {
   const parts: Uint8Array[] = [];
   for (let at = name; at !== ROOT; at = tree.parents[at]!) {
     if (parts.length > 0) parts.unshift(Buffer.from("/"));

@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import type { EntryBatch } from "../layer/entry-batch.ts";
+import type { Limits } from "../limits.ts";
+import { EntryPlacer } from "./entry-placer.ts";
+import { LayerFailure } from "./layer-failure.ts";
+import { isMarker, LayerMarkers } from "./layer-markers.ts";
+import type { CreateLayerMerge, LayerMerge } from "./layer-merge.ts";
+import { type MergeContext, pathOfEntry } from "./merge-context.ts";
+import { MergeTree } from "./merge-tree.ts";
+import { PathWalker } from "./path-walker.ts";
+import type { RootfsTree } from "./rootfs-tree.ts";
+
+/** Offsets in the tree are 32-bit; one entry adds at most a path, a target and its xattrs after the check. */
+const MAX_METADATA_BYTES = 2 ** 32 - 2 ** 24;
+
+export const createLayerMerge: CreateLayerMerge = (limits, image) => {
+  const key = randomBytes(8);
+  return new TreeMerge(limits, image, new MergeTree([key.readInt32LE(0), key.readInt32LE(4)]));
+};
+
+class TreeMerge implements LayerMerge {
+  readonly #limits: Limits;
+  readonly #image: { readonly reference: string; readonly layers: number };
+  readonly #tree: MergeTree;
+  readonly #walker: PathWalker;
+  readonly #maxMetadataBytes: number;
+  /** Entries of all layers so far, markers and implied directories included: what was paid for, not what is left. */
+  #entries = 0;
+  #finished = false;
+
+  constructor(
+    limits: Limits,
+    image: { readonly reference: string; readonly layers: number },
+    tree: MergeTree,
+  ) {
+    this.#limits = limits;
+    this.#image = image;
+    this.#tree = tree;
+    this.#walker = new PathWalker(tree, limits);
+    this.#maxMetadataBytes = Math.min(limits.metadataBytes, MAX_METADATA_BYTES);
+  }
+
+  addLayer(layer: number, batches: readonly EntryBatch[]): void {
+    if (this.#finished) throw new Error("addLayer after finish");
+    const context: MergeContext = {
+      tree: this.#tree,
+      walker: this.#walker,
+      limits: this.#limits,
+      layer,
+      failure: new LayerFailure({ layer, ...this.#image }),
+    };
+    const markers = new LayerMarkers(context, batches);
+    markers.hide();
+    const placer = new EntryPlacer(context);
+    for (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
+        placer.impliedDirectories = 0;
+        if (!isMarker(batch, i)) placer.place(batch, i);
+        this.#entries += 1 + placer.impliedDirectories;
+        this.#checkLimits(context, batch, i);
+      }
+    }
+    markers.refuseBlocked();
+  }
+
+  #checkLimits(context: MergeContext, batch: EntryBatch, i: number): void {
+    const { limits, failure } = context;
+    if (this.#entries > limits.entries) {
+      const what = `is one entry more than the ${limits.entries} an image may have`;
+      throw failure.limit(pathOfEntry(batch, i), what, "entries");
+    }
+    if (this.#tree.names.arena.length + this.#tree.blobs.length > this.#maxMetadataBytes) {
+      const what = `brings the names, links and attributes of the image to more than ${this.#maxMetadataBytes} bytes`;
+      throw failure.limit(pathOfEntry(batch, i), what, "metadataBytes");
+    }
+  }
+
+  finish(): RootfsTree {
+    this.#finished = true;
+    return finishedTree(this.#tree);
+  }
+}
+
+/** The arrays as they are, cut to what is used; the hash table and the back links go with the merge. */
+function finishedTree({ names, inodes, blobs }: MergeTree): RootfsTree {
+  let contentBytes = 0;
+  for (let inode = 0; inode < inodes.count; inode++) {
+    if (inodes.linkCounts[inode] !== 0) contentBytes += inodes.sizes[inode]!;
+  }
+  return {
+    nameCount: names.count,
+    parents: names.parents.subarray(0, names.count),
+    firstChildren: names.firstChildren.subarray(0, names.count),
+    nextSiblings: names.nextSiblings.subarray(0, names.count),
+    inodes: names.inodes.subarray(0, names.count),
+    nameOffsets: names.nameOffsets.subarray(0, names.count),
+    nameLengths: names.nameLengths.subarray(0, names.count),
+    nameBytes: names.nameBytes.subarray(0, names.arena.length),
+    inodeCount: inodes.count,
+    modes: inodes.modes.subarray(0, inodes.count),
+    uids: inodes.uids.subarray(0, inodes.count),
+    gids: inodes.gids.subarray(0, inodes.count),
+    mtimeSeconds: inodes.mtimeSeconds.subarray(0, inodes.count),
+    mtimeNanoseconds: inodes.mtimeNanoseconds.subarray(0, inodes.count),
+    linkCounts: inodes.linkCounts.subarray(0, inodes.count),
+    sizes: inodes.sizes.subarray(0, inodes.count),
+    bodies: inodes.bodies.subarray(0, inodes.count),
+    linkOffsetsOrMajors: inodes.linkOffsetsOrMajors.subarray(0, inodes.count),
+    linkLengthsOrMinors: inodes.linkLengthsOrMinors.subarray(0, inodes.count),
+    xattrOffsets: inodes.xattrOffsets.subarray(0, inodes.count),
+    xattrLengths: inodes.xattrLengths.subarray(0, inodes.count),
+    layers: inodes.layers.subarray(0, inodes.count),
+    adjusted: inodes.adjusted.subarray(0, inodes.count),
+    blobBytes: blobs.bytes.subarray(0, blobs.length),
+    entries: names.live,
+    contentBytes,
+  };
+}
