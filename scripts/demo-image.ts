@@ -88,7 +88,8 @@ function sharedLibraries(program: string): readonly string[] {
   return [...new Set(paths)];
 }
 
-interface TarEntry extends Header {
+interface TarEntry extends Partial<Header> {
+  readonly name: string;
   readonly contents?: Buffer;
 }
 

@@ -1,0 +1,84 @@
+import { resolve } from "node:path";
+
+/** Someone who turns a reference into a root filesystem: what it runs in an empty work directory. */
+export interface Contestant {
+  readonly name: string;
+  /** What it leaves: tools are compared within a kind, and across kinds only as a remark. */
+  readonly result: "directory" | "disk image" | "layer store";
+  /** Whether the bytes are on the disk when it says it is done. */
+  readonly syncs: boolean;
+  /** Runs before the clock. @returns what stops it */
+  readonly setUp?: readonly string[];
+  readonly script: string;
+}
+
+const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
+
+/** @param reference without a scheme; $W is the work directory of the run */
+export function contestants(reference: string): readonly Contestant[] {
+  const copy = `skopeo copy -q --src-tls-verify=false docker://${reference} oci:$W/oci:i`;
+  const node = `${process.execPath} ${COMMAND} sbx image import ${reference} --quiet --format dir`;
+  return [
+    ours("rootlift", node, true),
+    ours("rootlift --no-fsync", `${node} --no-fsync`, false),
+    {
+      name: "skopeo + umoci",
+      result: "directory",
+      syncs: false,
+      script: `${copy} && umoci raw unpack --image $W/oci:i $W/rootfs`,
+    },
+    {
+      name: "skopeo + umoci + mkfs.ext4 -d",
+      result: "disk image",
+      syncs: false,
+      script: `${copy} && umoci raw unpack --image $W/oci:i $W/rootfs && truncate -s 10G $W/x.img && mkfs.ext4 -q -F -d $W/rootfs $W/x.img`,
+    },
+    {
+      name: "skopeo + umoci, loop-mounted ext4",
+      result: "disk image",
+      syncs: false,
+      script: `${copy} && truncate -s 10G $W/x.img && mkfs.ext4 -q -F $W/x.img && mkdir $W/mnt && mount -o loop $W/x.img $W/mnt && { umoci raw unpack --image $W/oci:i $W/mnt/rootfs; r=$?; umount $W/mnt; exit $r; }`,
+    },
+    buildah(reference),
+    containerd(reference),
+  ];
+}
+
+function ours(name: string, command: string, syncs: boolean): Contestant {
+  return { name, result: "directory", syncs, script: `ROOTLIFT_HOME=$W/home ${command}` };
+}
+
+function buildah(reference: string): Contestant {
+  const store = `printf '[storage]\\ndriver = "overlay"\\ngraphroot = "%s/st"\\nrunroot = "%s/rn"\\n' $W $W > $W/storage.conf`;
+  return {
+    name: "buildah pull",
+    result: "layer store",
+    syncs: false,
+    script: `${store} && CONTAINERS_STORAGE_CONF=$W/storage.conf TMPDIR=$W buildah pull -q --tls-verify=false docker://${reference}`,
+  };
+}
+
+/** The daemon does the work: the CPU of the client alone is measured, so only its wall time compares. */
+function containerd(reference: string): Contestant {
+  const config = [
+    "version = 2",
+    'root = "$W/c/root"',
+    'state = "$W/c/state"',
+    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    "[grpc]",
+    '  address = "$W/c/s"',
+    "[ttrpc]",
+    '  address = "$W/c/t"',
+  ].join("\n");
+  return {
+    name: "containerd ctr pull",
+    result: "layer store",
+    syncs: false,
+    setUp: [
+      "sh",
+      "-c",
+      `mkdir -p $W/c && cat > $W/c.toml <<E\n${config}\nE\nexec containerd -c $W/c.toml >$W/c.log 2>&1`,
+    ],
+    script: `ctr -a $W/c/s images pull --plain-http ${reference}`,
+  };
+}
