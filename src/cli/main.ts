@@ -1,0 +1,45 @@
+import { errorLines } from "./error-text.ts";
+import { watchForSignals } from "./interruption.ts";
+import { openOutput } from "./output-stream.ts";
+import { runCommandLine } from "./run-command-line.ts";
+import { statusLine } from "./status-line.ts";
+
+// The process around one command: streams, signals, exit status. bin/tl.js imports this file to run the command.
+
+const err = openOutput(process.stderr, process.env, () => {});
+const out = openOutput(process.stdout, process.env, (error) => {
+  err.write(`Error: cannot write to stdout: ${error.message}\n`);
+  process.exitCode = 1;
+});
+
+// Node's own warnings ("SQLite is an experimental feature") are for its developers, not for users of a command.
+process.removeAllListeners("warning");
+process.on("uncaughtException", (error) => {
+  err.write(`${errorLines(error, { debug: false, json: false }).join("\n")}\n`);
+  process.exit(1);
+});
+
+const interruption = watchForSignals(
+  (name) => {
+    err.write(`${statusLine(`${name}: cleaning up (once more to stop at once)`, err.unicode)}\n`);
+  },
+  (status) => process.exit(status),
+);
+
+const status = await runCommandLine(process.argv.slice(2), {
+  out,
+  err,
+  env: process.env,
+  interruption,
+});
+// What was written is out before the process ends, whatever may still be open in it.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    async (stream) =>
+      new Promise((resolve) => {
+        if (stream.writableLength === 0 || stream.destroyed) resolve(undefined);
+        else stream.once("drain", resolve).once("error", resolve);
+      }),
+  ),
+);
+process.exit(status === 0 ? process.exitCode : status);

@@ -1,0 +1,90 @@
+import type { ImportEvent, OnEvent } from "../index.ts";
+import { openLiveView } from "./live-view.ts";
+import type { OutputStream } from "./output-stream.ts";
+import { eventSentence, paceSentence, type LinePace } from "./progress-lines.ts";
+import { applyEvent, initialProgress, takeSample, type ProgressState } from "./progress-state.ts";
+import { statusLine, warningLine } from "./status-line.ts";
+
+export interface ProgressReporter {
+  readonly onEvent: OnEvent;
+  /** Ends drawing and leaves the cursor on an empty line. Safe to call twice. */
+  readonly finish: () => void;
+}
+
+export interface ReporterOptions {
+  /** Warnings only. */
+  readonly quiet: boolean;
+  /** Lines for every step of every layer, no live view. */
+  readonly verbose: boolean;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+}
+
+/** Draws an import on stderr: a live view where the cursor can be moved, otherwise lines. */
+export function reportProgress(stream: OutputStream, options: ReporterOptions): ProgressReporter {
+  const now = options.now ?? ((): number => performance.now());
+  if (options.quiet) return quietReporter(stream);
+  return stream.canRedraw && !options.verbose
+    ? liveReporter(stream, now)
+    : lineReporter(stream, options.verbose, now);
+}
+
+function quietReporter(stream: OutputStream): ProgressReporter {
+  return {
+    onEvent: (event) => {
+      if (event.type === "warning") {
+        stream.write(`${warningLine(event.message, stream.unicode)}\n`);
+      }
+    },
+    finish: () => {},
+  };
+}
+
+function lineReporter(stream: OutputStream, verbose: boolean, now: () => number): ProgressReporter {
+  const state = initialProgress(now());
+  const pace: LinePace = { atMs: state.startedMs, tenth: 0 };
+  const say = (sentence: string | undefined): void => {
+    if (sentence !== undefined) stream.write(`${statusLine(sentence, stream.unicode)}\n`);
+  };
+  const isNews = layerNews(state);
+  const timer = setInterval(() => {
+    takeSample(state, now());
+    say(paceSentence(state, pace, now()));
+  }, 500);
+  timer.unref();
+  return {
+    onEvent: (event) => {
+      const news = isNews(event);
+      applyEvent(state, event, now());
+      if (event.type === "warning") {
+        stream.write(`${warningLine(event.message, stream.unicode)}\n`);
+      } else if (news) say(eventSentence(event, state, now(), verbose));
+    },
+    finish: () => clearInterval(timer),
+  };
+}
+
+function liveReporter(stream: OutputStream, now: () => number): ProgressReporter {
+  const state = initialProgress(now());
+  const view = openLiveView(stream, () => state, now);
+  return {
+    onEvent: (event) => {
+      applyEvent(state, event, now());
+      if (event.type === "layer_progress") return;
+      if (event.type === "warning") {
+        view.printAbove(warningLine(event.message, stream.unicode));
+        return;
+      }
+      const sentence = eventSentence(event, state, now(), false);
+      if (sentence !== undefined) view.printAbove(statusLine(sentence, stream.unicode));
+      if (event.type === "done") view.close();
+    },
+    finish: () => view.close(),
+  };
+}
+
+/** Layers tell ten times a second how far they are; a log wants to know when that begins and when it ends. */
+function layerNews(state: ProgressState): (event: ImportEvent) => boolean {
+  return (event) =>
+    event.type !== "layer_progress" || state.layers[event.layer]?.state !== event.state;
+}
