@@ -1,0 +1,103 @@
+import { ImportError, printable } from "../errors.ts";
+import { isAttestation } from "../oci/choose-platform.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { LayoutSelector } from "./layout-reference.ts";
+
+const REF_NAME = "org.opencontainers.image.ref.name";
+/** containerd's exports keep the whole reference here, and only the tag in the other. */
+const IMAGE_NAME = "io.containerd.image.name";
+const TAGS_SHOWN = 20;
+
+/**
+ * The entries of `index.json` that a selector means: one, or several that are the platforms of one image.
+ * @param reference for messages: `oci:DIR:TAG`
+ * @throws ImportError ERR_IMAGE_NOT_FOUND, ERR_REFERENCE_INVALID (several images, and nothing says which)
+ */
+export function selectLayoutImage(
+  entries: readonly Descriptor[],
+  selector: LayoutSelector,
+  reference: string,
+): readonly Descriptor[] {
+  const matching = matchingEntries(entries, selector);
+  const images = distinct(matching.filter((entry) => !isAttestation(entry)));
+  // An attestation that was asked for by name gets the error that says what it is.
+  const chosen = images.length === 0 && selector !== undefined ? distinct(matching) : images;
+  if (chosen.length === 0) throw notFound(entries, selector, reference);
+  if (chosen.length > 1 && !areOneImage(chosen)) {
+    throw new ImportError(
+      "ERR_REFERENCE_INVALID",
+      `${reference} holds ${chosen.length} images: ${tagList(entries)}`,
+      {
+        hint: "Say which: oci:DIR:TAG or oci:DIR@sha256:….",
+      },
+    );
+  }
+  return chosen;
+}
+
+function matchingEntries(
+  entries: readonly Descriptor[],
+  selector: LayoutSelector,
+): readonly Descriptor[] {
+  if (selector === undefined) return entries;
+  if ("digest" in selector) {
+    return entries.filter(({ digest }) => digest.text === selector.digest.text);
+  }
+  const { tag } = selector;
+  const named = entries.filter(({ annotations }) => annotations?.[REF_NAME] === tag);
+  if (named.length > 0) return named;
+  return entries.filter(({ annotations }) => {
+    const name = annotations?.[IMAGE_NAME];
+    return name === tag || (name?.endsWith(`:${tag}`) ?? false);
+  });
+}
+
+/** Each with a platform of its own, and all under the same tag or under none. */
+function areOneImage(entries: readonly Descriptor[]): boolean {
+  const tags = new Set(entries.map(({ annotations }) => annotations?.[REF_NAME]));
+  return tags.size === 1 && entries.every(({ platform }) => platform !== undefined);
+}
+
+/** Two tags may name one manifest. */
+function distinct(entries: readonly Descriptor[]): readonly Descriptor[] {
+  return [
+    ...new Map(entries.toReversed().map((entry) => [entry.digest.text, entry])).values(),
+  ].toReversed();
+}
+
+function notFound(
+  entries: readonly Descriptor[],
+  selector: LayoutSelector,
+  reference: string,
+): ImportError {
+  if (selector === undefined) {
+    return new ImportError(
+      "ERR_IMAGE_NOT_FOUND",
+      `${reference} holds no image: its index is empty`,
+      {
+        hint: "Copy an image into it, for instance with skopeo copy … oci:DIR:TAG.",
+      },
+    );
+  }
+  const what = "tag" in selector ? `tag "${printable(selector.tag)}"` : selector.digest.text;
+  return new ImportError(
+    "ERR_IMAGE_NOT_FOUND",
+    `${reference}: the layout has no ${what}; it has ${tagList(entries)}`,
+    {
+      hint: "Choose one of them: oci:DIR:TAG.",
+    },
+  );
+}
+
+function tagList(entries: readonly Descriptor[]): string {
+  const tags = entries.map(
+    ({ annotations }) => annotations?.[REF_NAME] ?? annotations?.[IMAGE_NAME],
+  );
+  const names = [...new Set(tags.filter((tag) => tag !== undefined))].toSorted();
+  if (names.length === 0) return `${entries.length} without a tag`;
+  const shown = names
+    .slice(0, TAGS_SHOWN)
+    .map((name) => printable(name, 100))
+    .join(", ");
+  return names.length > TAGS_SHOWN ? `${shown} and ${names.length - TAGS_SHOWN} more` : shown;
+}
