@@ -8,6 +8,8 @@ export type Credentials =
 
 export interface FoundCredentials {
   readonly credentials: Credentials;
+  /** Who logs in, for messages; beside an identity token too, whose requests do not use it. */
+  readonly username?: string;
   /** Where they came from, for messages: `~/.docker/config.json (auths "ghcr.io")`, `docker-credential-ecr-login`. No secret. */
   readonly origin: string;
 }
