@@ -26,8 +26,8 @@ export class LayerMarkers {
   readonly #batches: readonly EntryBatch[];
   /** Numbers in the layer, counted over all batches, of markers that lie below something that is no directory. */
   readonly #blocked: number[] = [];
-  /** For each name of the lower tree: 1 + the number of the first entry that replaces it, or 0. Made when a marker needs it. */
-  #replaced: Uint32Array | undefined;
+  /** For each name of the lower tree: 1 + the number of the first entry that replaces it, or 0. Empty when no marker needs it. */
+  #replaced: Uint32Array = new Uint32Array(0);
 
   constructor(context: MergeContext, batches: readonly EntryBatch[]) {
     this.#context = context;
@@ -36,10 +36,12 @@ export class LayerMarkers {
 
   /** Hides what the markers name. Comes before the layer's first entry. */
   hide(): void {
+    if (this.#needsLinks()) this.#replaced = this.#findReplaced();
     let first = 0;
     for (const batch of this.#batches) {
-      for (let i = 0; i < batch.count; i++)
+      for (let i = 0; i < batch.count; i++) {
         if (isMarker(batch, i)) this.#hideOne(batch, i, first + i);
+      }
       first += batch.count;
     }
   }
@@ -68,7 +70,7 @@ export class LayerMarkers {
     const { tree, walker } = this.#context;
     const outcome = this.#walk(batch, i);
     if (outcome > Walk.missing) this.#blocked.push(number);
-    if (outcome !== Walk.found || this.#isReplaced(batch, i, number)) return;
+    if (outcome !== Walk.found || this.#isReplaced(number)) return;
     if (batch.types[i] === EntryType.opaque) {
       tree.removeBelow(walker.directory);
       return;
@@ -88,14 +90,21 @@ export class LayerMarkers {
     return walkToParent(walker, batch.bytes, start, lastComponent(batch.bytes, start, end));
   }
 
-  /** Whether an entry before the marker replaced a link that the last walk followed. */
-  #isReplaced(batch: EntryBatch, i: number, number: number): boolean {
-    const { walker } = this.#context;
-    if (walker.linksFollowed === 0) return false;
-    if (this.#replaced === undefined) {
-      this.#replaced = this.#findReplaced();
-      this.#walk(batch, i);
+  /** Whether any marker is reached through a link. */
+  #needsLinks(): boolean {
+    for (const batch of this.#batches) {
+      for (let i = 0; i < batch.count; i++) {
+        if (!isMarker(batch, i)) continue;
+        this.#walk(batch, i);
+        if (this.#context.walker.linksFollowed > 0) return true;
+      }
     }
+    return false;
+  }
+
+  /** Whether an entry before the marker replaced a link that the last walk followed. */
+  #isReplaced(number: number): boolean {
+    const { walker } = this.#context;
     for (let at = 0; at < walker.linksFollowed; at++) {
       const replacedBy = this.#replaced[walker.links[at]!]!;
       if (replacedBy > 0 && replacedBy <= number) return true;
