@@ -22,7 +22,7 @@ function rawObjectBytes(value: JsonObject, context: CaseContext): Buffer {
   if (value["b64"] !== undefined) return Buffer.from(text(value["b64"]), "base64");
   if (value["fill"] !== undefined) {
     const unit = rawBytes(value["fill"], context);
-    return Buffer.concat(Array.from({ length: Number(value["count"]) }, () => unit));
+    return Buffer.alloc(unit.length * Number(value["count"]), unit);
   }
   if (isList(value["join"])) {
     return Buffer.concat(value["join"].map((part) => rawBytes(part, context)));

@@ -1,0 +1,24 @@
+import { globSync } from "node:fs";
+import { basename, join } from "node:path";
+import { expect, test } from "vitest";
+import { loadCases } from "./support/case-kit/case-json.ts";
+import { runCase } from "./support/case-kit/run-case.ts";
+
+const files = globSync(join(import.meta.dirname, "../testdata/corpus/layers/*.json")).toSorted();
+
+test("there are layer cases to run", () => {
+  expect(files.length).toBeGreaterThanOrEqual(13);
+});
+
+test.each(files.map((file) => [basename(file, ".json"), file]))(
+  "every layer case of %s gives the right tree or the right refusal, with the built command line",
+  async (_name, file) => {
+    const failures: string[] = [];
+    for (const layerCase of loadCases(file)) {
+      const problems = await runCase(layerCase);
+      if (problems.length > 0) failures.push(`${layerCase.name}: ${problems.join("; ")}`);
+    }
+    expect(failures).toEqual([]);
+  },
+  300_000,
+);
