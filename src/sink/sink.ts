@@ -1,4 +1,5 @@
 import type { RootfsTree } from "../rootfs/rootfs-tree.ts";
+import type { DirectorySealTask } from "./directory/seal-steps.ts";
 
 /**
  * Writes one root filesystem into a staging place. Order: `prepare`, `placerPlan` once a layer, then `seal`, or `abort`
@@ -26,7 +27,7 @@ export interface PlacerPlan {
   readonly layer: number;
   /** An existing, private directory for the bodies of this plan. */
   readonly bodiesPath: string;
-  /** The number of the first body; the following ones count up from it. */
+  /** The bodies of this plan have numbers from here on (`directory/body-ref.ts`). */
   readonly firstBody: number;
   /** Owners are set (root), or left as they fall (`--no-same-owner`). */
   readonly sameOwner: boolean;
@@ -35,7 +36,7 @@ export interface PlacerPlan {
 /** A part of a seal that a worker does; one variant a sink that seals in parallel. */
 export interface SealTask {
   readonly kind: "directory";
-  readonly task: unknown;
+  readonly task: DirectorySealTask;
 }
 
 export interface SealContext {

@@ -1,0 +1,41 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { errnoOf } from "./io-error.ts";
+import { PathBuffer } from "./path-buffer.ts";
+import { chmodFd, chownFd, OPEN_DIRECTORY, OPEN_DIRECTORY_HANDLE, removeXattrFd } from "./posix.ts";
+
+const INHERITED_ACLS = ["system.posix_acl_default", "system.posix_acl_access"];
+
+/**
+ * Makes a directory that only this user enters, and that hands nothing down: no default ACL and no set-group-id bit of the
+ * directory above (both would change mode and group of everything made below).
+ * @param path must not exist; its parent must
+ */
+export function makePrivateDirectory(path: string, owner: { uid: number; gid: number }): void {
+  mkdirSync(path, { mode: 0o700 });
+  const fd = openDirectory(path);
+  try {
+    for (const name of INHERITED_ACLS) removeAcl(fd, new PathBuffer().setText(name));
+    chownFd(fd, owner.uid, owner.gid);
+    chmodFd(fd, 0o700);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A directory of our own by its absolute path: for staging places, never for what an image names. */
+export function openDirectory(path: string): number {
+  return openSync(path, OPEN_DIRECTORY);
+}
+
+/** `openDirectory` for one that may be unreadable: enough to reach what is in it. */
+export function openDirectoryHandle(path: string): number {
+  return openSync(path, OPEN_DIRECTORY_HANDLE);
+}
+
+function removeAcl(fd: number, name: PathBuffer): void {
+  try {
+    removeXattrFd(fd, name);
+  } catch (error) {
+    if (!["ENODATA", "EOPNOTSUPP", "ENOTSUP"].includes(errnoOf(error) ?? "")) throw error;
+  }
+}
