@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startTestRegistry } from "../test/support/test-registry/test-registry.ts";
-import { buildDemoImage, type DemoImage } from "./demo-image.ts";
+import { buildDemoImage } from "./demo-image.ts";
+import { pushImage } from "./push-image.ts";
 import { runCommand } from "./run-command.ts";
 
 /**
@@ -15,25 +16,6 @@ const REPOSITORY = "demo/hello";
 
 function say(text: string): void {
   process.stdout.write(`\n── ${text}\n`);
-}
-
-/** Through the distribution API, as any client pushes. */
-async function push(registryUrl: string, { manifest, blobs }: DemoImage): Promise<void> {
-  const base = `${registryUrl}/v2/${REPOSITORY}`;
-  for (const { digest, bytes } of blobs) {
-    const begun = await fetch(`${base}/blobs/uploads/`, { method: "POST" });
-    const upload = new URL(begun.headers.get("location") ?? "", base);
-    upload.searchParams.set("digest", digest);
-    await expectStatus(201, await fetch(upload, { method: "PUT", body: new Uint8Array(bytes) }));
-  }
-  const headers = { "content-type": manifest.mediaType };
-  const body = new Uint8Array(manifest.bytes);
-  await expectStatus(201, await fetch(`${base}/manifests/1.0`, { method: "PUT", headers, body }));
-}
-
-async function expectStatus(status: number, response: Response): Promise<void> {
-  if (response.status === status) return;
-  throw new Error(`${response.url} answered ${response.status}: ${await response.text()}`);
 }
 
 /** As root the app runs in its root filesystem; without root (or chroot) what was written is compared. */
@@ -58,7 +40,8 @@ async function demo(homePath: string): Promise<void> {
   const registry = await startTestRegistry();
   try {
     say(`a registry on ${registry.host}, and an image of four layers made of this machine's Node`);
-    await push(registry.url, await buildDemoImage());
+    const target = { registryUrl: registry.url, repository: REPOSITORY, tag: "1.0" };
+    await pushImage(target, await buildDemoImage());
     const reference = `${registry.host}/${REPOSITORY}:1.0`;
     const owner = isRoot ? [] : ["--no-same-owner"];
     const env = { ...process.env, ROOTLIFT_HOME: homePath };
