@@ -29,6 +29,14 @@ export interface Catalog {
     },
   ): Promise<void>;
   release(ingestId: string): Promise<void>;
+  /** Fails as `reserve` would, and changes nothing. */
+  requireFree(
+    request: ImageScope & {
+      readonly name: string;
+      readonly public: boolean;
+      readonly replace: boolean;
+    },
+  ): Promise<void>;
   /** Records a completed snapshot and gives it its name, in one transaction, ending the ingest's reservation. */
   commit(
     snapshot: SnapshotRecord,
@@ -43,7 +51,15 @@ export interface Catalog {
   /** Of the project, in the order of their names. */
   list(scope: ImageScope): Promise<readonly RegisteredImage[]>;
   snapshot(id: string): Promise<SnapshotRecord | undefined>;
-  /** Forgets the name; the files go after it, so that a crash leaves garbage and never a dangling name. */
+  /**
+   * Forgets the name; the files go after it, so that a crash leaves garbage and never a dangling name. A snapshot id will do
+   * when it has one name only.
+   * @throws ImportError ERR_NOT_PERMITTED (a public image of another project), ERR_OPTION_INVALID (several names)
+   */
   remove(nameOrId: string, scope: ImageScope): Promise<ImageRecord | undefined>;
+  /** Snapshots that lost their last name and whose files may still be there. */
+  orphans(): Promise<readonly string[]>;
+  /** Once the files are gone. */
+  forgetOrphan(snapshotId: string): Promise<void>;
   close(): void;
 }

@@ -15,7 +15,13 @@ export interface Store {
   beginIngest(request: BeginIngest): Promise<Ingest>;
   /** Removes what belongs to no process and no name. @returns what went, for messages */
   removeStaleIngests(): Promise<number>;
-  /** Forgets a name and, when no other name has it and it lies in the store, removes its snapshot. */
+  /** Names a completed snapshot: `Catalog.register`, and the files of a snapshot that lost its last name go. */
+  registerImage(request: RegisterRequest): Promise<RegisteredImage>;
+  /**
+   * Forgets a name. When no other name has its snapshot, that goes too, with its files in the store; a root filesystem
+   * outside (`--output`) stays.
+   * @throws ImportError ERR_NOT_PERMITTED, ERR_OPTION_INVALID (see `Catalog.remove`), ERR_STORE_IO (files that cannot be removed)
+   */
   removeImage(nameOrId: string, project: string): Promise<RegisteredImage | undefined>;
   close(): void;
 }
@@ -29,6 +35,16 @@ export interface BeginIngest {
   readonly outputPath?: string;
   /** The name of the root filesystem in the snapshot's directory: `rootfs`, `rootfs.ext4` … */
   readonly rootfsName: string;
+  /** Default true. False: what the store writes for this import is not synced; the catalog is, always. */
+  readonly fsync?: boolean;
+}
+
+/** What the store does not know by itself. */
+export type SnapshotFacts = Omit<SnapshotRecord, "id" | "status" | "sandboxId" | "snapshotUri">;
+
+export interface CommitFiles {
+  readonly configBytes: Uint8Array;
+  readonly manifestBytes: Uint8Array;
 }
 
 /** One import in progress. Exactly one of `commit` and `abort` ends it. */
@@ -45,8 +61,8 @@ export interface Ingest {
    * fails, what was renamed goes away again and the old image of a `replace` stays.
    */
   commit(
-    snapshot: Omit<SnapshotRecord, "id" | "status" | "sandboxId" | "snapshotUri">,
-    files: { readonly configBytes: Uint8Array; readonly manifestBytes: Uint8Array },
+    facts: SnapshotFacts,
+    files: CommitFiles,
     request: Omit<RegisterRequest, "snapshotId">,
   ): Promise<RegisteredImage>;
   /** Removes everything of this import. Safe to call twice, and after `commit` (then it does nothing). */

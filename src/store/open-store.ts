@@ -1,0 +1,68 @@
+import { ImportError } from "../errors.ts";
+import { beginIngest } from "./ingest.ts";
+import { isIngestLive } from "./ingest-lock.ts";
+import type { RegisterRequest } from "./catalog.ts";
+import type { RegisteredImage } from "./records.ts";
+import { removeLeftovers, removeOrphans } from "./recovery.ts";
+import type { StoreContext } from "./recovery.ts";
+import { openSqliteCatalog } from "./sqlite-catalog.ts";
+import { prepareHome, resolveHomePath } from "./store-home.ts";
+import type { OpenStoreOptions, Store } from "./store.ts";
+
+/**
+ * Opens the store, and makes it when there is none.
+ * @throws ImportError ERR_STORE_IO, ERR_STORE_NEWER, ERR_STORE_CORRUPT, ERR_DISK_FULL
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const layout = prepareHome(resolveHomePath(options));
+  const catalog = await openSqliteCatalog({
+    path: layout.catalogPath,
+    isIngestLive: (id) => isIngestLive(layout.ingestPath, id),
+  });
+  const context: StoreContext = { layout, catalog };
+  return {
+    homePath: layout.homePath,
+    catalog,
+    beginIngest: (request) => beginIngest(context, request),
+    removeStaleIngests: () => removeLeftovers(context),
+    registerImage: (request) => registerImage(context, request),
+    removeImage: (nameOrId, project) => removeImage(context, nameOrId, project),
+    close: () => catalog.close(),
+  };
+}
+
+async function registerImage(
+  context: StoreContext,
+  request: RegisterRequest,
+): Promise<RegisteredImage> {
+  await removeLeftovers(context);
+  const registered = await context.catalog.register(request);
+  if (request.replace) await removeOrphans(context).catch(() => undefined);
+  return registered;
+}
+
+async function removeImage(
+  context: StoreContext,
+  nameOrId: string,
+  project: string,
+): Promise<RegisteredImage | undefined> {
+  // First of all: an import that died after its commit would take a snapshot without a row for its own unfinished one.
+  await removeLeftovers(context);
+  const found = await context.catalog.find(nameOrId, { project });
+  const image = await context.catalog.remove(nameOrId, { project });
+  if (image === undefined || found === undefined) return undefined;
+  try {
+    await removeOrphans(context);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "unknown";
+    throw new ImportError(
+      "ERR_STORE_IO",
+      `image '${image.name}' is deleted, its files are not: ${why}`,
+      {
+        cause: error,
+        hint: "Remove what is in the way, a mount for instance; the next command removes the rest.",
+      },
+    );
+  }
+  return { image, snapshot: found.snapshot };
+}

@@ -1,0 +1,71 @@
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { ImportError } from "../errors.ts";
+import { syncDirectory } from "./durable-files.ts";
+import type { OpenStoreOptions } from "./store.ts";
+import { attempt, errnoOf, fileError } from "./store-error.ts";
+
+/** The places of a store. All directories are 0700: a setuid program of an image must not be within reach of local users. */
+export interface StoreLayout {
+  /** Real path, so that what is derived from it names one place. */
+  readonly homePath: string;
+  readonly catalogPath: string;
+  /** `<snapshot id>/`: finished snapshots. */
+  readonly snapshotsPath: string;
+  /** `<ingest id>/` and `<ingest id>.lock`: imports in progress. */
+  readonly ingestPath: string;
+  /** What nobody needs any more and nobody can see: removed now, or by a later run. */
+  readonly trashPath: string;
+}
+
+/** @throws ImportError ERR_STORE_IO when the environment names no place */
+export function resolveHomePath({ homePath, env }: OpenStoreOptions): string {
+  const given = homePath ?? env["ROOTLIFT_HOME"] ?? "";
+  if (given !== "") return resolve(given);
+  // The XDG specification: relative paths are invalid and to be ignored.
+  const dataHome = env["XDG_DATA_HOME"] ?? "";
+  if (isAbsolute(dataHome)) return join(dataHome, "rootlift");
+  const userHome = env["HOME"] ?? "";
+  if (isAbsolute(userHome)) return join(userHome, ".local", "share", "rootlift");
+  throw new ImportError(
+    "ERR_STORE_IO",
+    "no place for the store: neither $ROOTLIFT_HOME, $XDG_DATA_HOME nor $HOME names one",
+    { hint: "Set ROOTLIFT_HOME to a directory." },
+  );
+}
+
+/** Makes what is missing. A store that can only be read stays usable for reading. @throws ImportError ERR_STORE_IO, ERR_DISK_FULL */
+export function prepareHome(requestedPath: string): StoreLayout {
+  const doing = "open the store";
+  attempt(doing, requestedPath, () => makeDirectory(requestedPath));
+  const homePath = attempt(doing, requestedPath, () => realpathSync(requestedPath));
+  const layout: StoreLayout = {
+    homePath,
+    catalogPath: join(homePath, "catalog.db"),
+    snapshotsPath: join(homePath, "snapshots"),
+    ingestPath: join(homePath, "ingest"),
+    trashPath: join(homePath, "trash"),
+  };
+  for (const path of [layout.snapshotsPath, layout.ingestPath, layout.trashPath]) {
+    try {
+      makeDirectory(path);
+    } catch (error) {
+      const readable = existsSync(layout.catalogPath) && isDenied(error);
+      if (!readable) throw fileError(error, "make the directory", path);
+    }
+  }
+  return layout;
+}
+
+export function isDenied(error: unknown): boolean {
+  return ["EROFS", "EACCES", "EPERM"].includes(errnoOf(error) ?? "");
+}
+
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    syncDirectory(dirname(made));
+  }
+}
