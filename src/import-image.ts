@@ -50,6 +50,7 @@ export async function importImage(request: ImportRequest): Promise<RegisteredIma
     const ingest = await request.store.beginIngest({
       ...ingestRequest(request),
       rootfsName: "rootfs",
+      fsync: request.fsync,
     });
     const sink = createDirectorySink({
       rootfsPath: ingest.rootfsPath,
@@ -62,10 +63,11 @@ export async function importImage(request: ImportRequest): Promise<RegisteredIma
       const sealed = await seal(request, { tree, pool, sink });
       return await commit(request, { image, sealed, ingest });
     } catch (error) {
-      // A worker may be in the middle of a write: the staging place goes when all are quiet.
+      // A worker may be in the middle of a write: the staging place goes when all are quiet. What cannot be removed now
+      // is removed by the next run; the first error is the one to tell.
       await pool.close();
-      await sink.abort();
-      await ingest.abort();
+      await Promise.allSettled([sink.abort()]);
+      await Promise.allSettled([ingest.abort()]);
       throw error;
     }
   } finally {

@@ -4,7 +4,6 @@ import { formatPlatform } from "../oci/parse-platform.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
 import type { ImageSource } from "../source/image-source.ts";
 import { openImageSource } from "../source/open-image-source.ts";
-import { requireFreeName } from "../store/require-free-name.ts";
 import { carefulEmitter, createEventQueue } from "./import-events.ts";
 import { importSettings, type ImportSettings } from "./import-settings.ts";
 import type {
@@ -96,9 +95,7 @@ export async function planSandboxImageImport(
 ): Promise<ImportPlan> {
   const settings = importSettings(reference, options, options.env ?? process.env);
   const signal = options.signal ?? new AbortController().signal;
-  await withStore(options, (store, project) =>
-    requireFreeName(store.catalog, { ...settings, project }),
-  );
+  await withStore(options, (store) => store.catalog.requireFree(settings));
   const source = await openSource(reference, settings, options.onEvent ?? ignore);
   try {
     const image = await source.resolve(settings.platform, signal);
@@ -160,7 +157,7 @@ export function registerSandboxImage(
   const { dockerfile, isPublic = false, replace = false } = options;
   return withStore(options, async (store, project) =>
     sandboxTemplate(
-      await store.catalog.register({
+      await store.registerImage({
         name,
         snapshotId,
         project,
