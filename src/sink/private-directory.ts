@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { errnoOf } from "./io-error.ts";
 import { PathBuffer } from "./path-buffer.ts";
-import { chmodFd, chownFd, OPEN_DIRECTORY, OPEN_DIRECTORY_HANDLE, removeXattrFd } from "./posix.ts";
+import { chmodFd, chownFd, OPEN_DIRECTORY, O_PATH, removeXattrFd } from "./posix.ts";
 
 const INHERITED_ACLS = ["system.posix_acl_default", "system.posix_acl_access"];
 
@@ -27,9 +27,9 @@ export function openDirectory(path: string): number {
   return openSync(path, OPEN_DIRECTORY);
 }
 
-/** `openDirectory` for one that may be unreadable: enough to reach what is in it. */
-export function openDirectoryHandle(path: string): number {
-  return openSync(path, OPEN_DIRECTORY_HANDLE);
+/** The directory that holds a staging place, maybe by a symlink of the user's, maybe unreadable: enough to name what is in it. */
+export function openHoldingDirectory(path: string): number {
+  return openSync(path, O_PATH | constants.O_DIRECTORY);
 }
 
 function removeAcl(fd: number, name: PathBuffer): void {

@@ -12,16 +12,21 @@ import {
   removeDirectoryAt,
   unlinkAt,
 } from "./posix.ts";
-import { openDirectoryHandle } from "./private-directory.ts";
+import { openHoldingDirectory } from "./private-directory.ts";
 
 /** Names removed between two steps: some milliseconds. */
 const STEP = 512;
 const PARENT = new PathBuffer().setText("..");
 
+interface Identity {
+  readonly device: bigint;
+  readonly inode: bigint;
+}
+
 /** A directory on the way down. It is not kept open: depth costs no descriptors. */
 interface Level {
   readonly name: Uint8Array;
-  readonly identity: string;
+  readonly identity: Identity;
   /** Directories in it that are still there. */
   readonly pending: Uint8Array[];
 }
@@ -46,7 +51,7 @@ export async function removeTreeInSteps(path: string): Promise<void> {
 }
 
 function* removalSteps(path: string): Generator<void, void, undefined> {
-  let fd = orIfMissing(() => openDirectoryHandle(dirname(path)), undefined);
+  let fd = orIfMissing(() => openHoldingDirectory(dirname(path)), undefined);
   if (fd === undefined) return;
   try {
     const top: Level = {
@@ -67,6 +72,7 @@ function* removalSteps(path: string): Generator<void, void, undefined> {
       if (below === undefined) continue;
       closeFd(fd);
       fd = below;
+      requireSameDevice(fd, level, path);
       const pending: Uint8Array[] = [];
       stack.push({ name: child, identity: identityOf(fd), pending });
       yield* removeFiles(fd, pending);
@@ -121,7 +127,8 @@ function* removeFiles(fd: number, directories: Uint8Array[]): Generator<void, vo
 /** Opens the directory above in place of `fd`. */
 function climb(fd: number, parent: Level, path: string): number {
   const above = openAt(fd, PARENT, OPEN_DIRECTORY_HANDLE);
-  if (identityOf(above) !== parent.identity) {
+  const { device, inode } = identityOf(above);
+  if (device !== parent.identity.device || inode !== parent.identity.inode) {
     closeFd(above);
     throw new Error(`${path} was moved while it was removed`);
   }
@@ -133,9 +140,15 @@ function removeEmptied(parentFd: number, name: Uint8Array): void {
   orIfMissing(() => removeDirectoryAt(parentFd, new PathBuffer().set(name)), undefined);
 }
 
-function identityOf(fd: number): string {
+/** What is mounted inside belongs to somebody else. */
+function requireSameDevice(fd: number, { identity }: Level, path: string): void {
+  if (identityOf(fd).device === identity.device) return;
+  throw new Error(`${path} has another file system mounted in it`);
+}
+
+function identityOf(fd: number): Identity {
   const { dev, ino } = fstatSync(fd, { bigint: true });
-  return `${dev}:${ino}`;
+  return { device: dev, inode: ino };
 }
 
 function orIfMissing<T>(action: () => T, otherwise: T): T {

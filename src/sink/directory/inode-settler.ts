@@ -4,10 +4,10 @@ import {
   S_IFCHR,
   S_IFLNK,
   typeOf,
+  xattrListOf,
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
 import { printable } from "../../errors.ts";
-import { decodedXattrsOf } from "../../rootfs/tree-xattrs.ts";
 import { errnoOf } from "../io-error.ts";
 import type { PathBuffer } from "../path-buffer.ts";
 import type { BodyAttributes } from "../sink.ts";
@@ -124,7 +124,7 @@ export class InodeSettler {
   }
 
   #setXattrs(target: XattrTarget, name: number): void {
-    for (const xattr of decodedXattrsOf(this.#tree, this.#tree.inodes[name]!)) {
+    for (const xattr of xattrListOf(this.#tree, this.#tree.inodes[name]!)) {
       const why =
         this.#work.sameOwner || isUserXattr(xattr.name)
           ? setXattr(target, xattr.name, xattr.value)

@@ -1,4 +1,11 @@
-import { NONE, ROOT, S_IFDIR, typeOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import {
+  nextName,
+  NONE,
+  ROOT,
+  S_IFDIR,
+  typeOf,
+  type RootfsTree,
+} from "../../rootfs/rootfs-tree.ts";
 import { Role } from "./seal-steps.ts";
 
 /** Names a task: few enough to cancel soon and to share out evenly, many enough to keep directories together. */
@@ -15,17 +22,6 @@ export interface SealPlan {
   readonly hardLinks: readonly Uint32Array[];
   /** Children before parents; ROOT is the last. */
   readonly lateDirectories: Uint32Array;
-}
-
-/** The name after `name` in pre-order: a directory, what is in it, its next sibling. NONE after the last. */
-export function nextInPreOrder(tree: RootfsTree, name: number): number {
-  const child = tree.firstChildren[name]!;
-  if (child !== NONE) return child;
-  for (let at = name; at !== ROOT; at = tree.parents[at]!) {
-    const sibling = tree.nextSiblings[at]!;
-    if (sibling !== NONE) return sibling;
-  }
-  return NONE;
 }
 
 /**
@@ -47,7 +43,7 @@ export function planSeal(tree: RootfsTree): SealPlan {
 
   roles[ROOT] = Role.early;
   markAncestors(tree, ROOT, { roles, role: Role.late, list: late });
-  for (let name: number = ROOT; name !== NONE; name = nextInPreOrder(tree, name)) {
+  for (let name: number = ROOT; name !== NONE; name = nextName(tree, name)) {
     const run = runs.at(-1);
     if (run === undefined || run.count === runNames) {
       runs.push({ firstName: name, count: 1 });

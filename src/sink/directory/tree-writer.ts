@@ -1,5 +1,13 @@
 import { ImportError, printable } from "../../errors.ts";
-import { NONE, pathOf, ROOT, S_IFDIR, typeOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import {
+  nextName,
+  NONE,
+  pathOf,
+  ROOT,
+  S_IFDIR,
+  typeOf,
+  type RootfsTree,
+} from "../../rootfs/rootfs-tree.ts";
 import { errnoOf, ioError } from "../io-error.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, linkAt, makeDirectoryAt, openAt, OPEN_DIRECTORY } from "../posix.ts";
@@ -7,7 +15,6 @@ import { isDevice, type InodeSettler } from "./inode-settler.ts";
 import { NameMaker } from "./name-maker.ts";
 import { LastDirectory, OpenDirectories, openTreeDirectory } from "./open-directories.ts";
 import { PlacedBodies } from "./placed-bodies.ts";
-import { nextInPreOrder } from "./seal-plan.ts";
 import { Role, type SealWork } from "./seal-steps.ts";
 
 const BLOCK = 4096;
@@ -65,7 +72,7 @@ export class TreeWriter {
     let name = firstName;
     for (let made = 0; made < count && name !== NONE; made++) {
       this.#at(name, () => this.#makeName(name));
-      name = nextInPreOrder(this.#tree, name);
+      name = nextName(this.#tree, name);
     }
     this.#directories.leaveAll();
   }
