@@ -5,6 +5,8 @@ import { GLOBAL_OPTIONS } from "./global-options.ts";
 const WIDTH = { widest: 100, narrowest: 50 };
 /** Names longer than this put their description on the next line. */
 const NAME_COLUMNS = 30;
+/** Holds words together until the lines are broken. */
+const NO_BREAK = "\u00A0";
 
 /** @param path from the root to what the help is about @returns text that ends with a line end */
 export function helpText(path: readonly CommandNode[], terminalColumns: number): string {
@@ -16,7 +18,8 @@ export function helpText(path: readonly CommandNode[], terminalColumns: number):
     "children" in node
       ? groupSections(node, commandLine, path.length === 1, width)
       : commandSections(node, commandLine, width);
-  return `${[...node.description.map((text) => wrap(text, width, "").join("\n")), ...sections].join("\n\n")}\n`;
+  const description = node.description.map((text) => wrap(text, width, "").join("\n"));
+  return `${[...description, ...sections].join("\n\n").replaceAll(NO_BREAK, " ")}\n`;
 }
 
 function groupSections(
@@ -108,7 +111,7 @@ function optionName({ name, short, value }: OptionSpec): string {
 }
 
 function optionText({ describe, env }: OptionSpec): string {
-  return env === undefined ? describe : `${describe} [env: ${env}]`;
+  return env === undefined ? describe : `${describe} [env:${NO_BREAK}${env}]`;
 }
 
 function section(heading: string, lines: readonly string[]): string {

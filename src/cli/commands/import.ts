@@ -35,7 +35,7 @@ export const importCommand: Command = {
   summary: "Pull a container image and register its root filesystem",
   description: [
     "Pulls a container image from its registry, puts its layers together into one root filesystem, and registers that under a name that sandboxes can start from. No Docker, no daemon: every layer is verified on its way, and nothing is registered unless all of it held.",
-    "Credentials are those of `docker login` ($DOCKER_CONFIG/config.json or ~/.docker/config.json). The reference is always resolved afresh; it is never taken for a registered name.",
+    "Credentials are those of `docker login` and `podman login`. The reference is always resolved afresh; it is never taken for a registered name.",
   ],
   positionals: [
     {

@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { onTestFinished } from "vitest";
+
+const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
+
+export interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process of this test; it is gone when the test is. */
+export interface RunningProcess {
+  readonly ended: Promise<Ended>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** Nobody reads the stream any more, as after `| head`. */
+  readonly closeReader: (stream: "stdout" | "stderr") => void;
+  /** Resolves when the stream has said it; rejects when the process ends without. */
+  readonly stdoutHas: (wanted: RegExp) => Promise<void>;
+  readonly stderrHas: (wanted: RegExp) => Promise<void>;
+}
+
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunningProcess {
+  const child = spawn(command, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"], ...env },
+  });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  const text = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text.stdout += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text.stderr += chunk));
+  const ended = new Promise<Ended>((resolvePromise, reject) => {
+    child.once("error", reject);
+    child.once("close", (status, signal) => resolvePromise({ status, signal, ...text }));
+  });
+  const has = async (name: "stdout" | "stderr", wanted: RegExp): Promise<void> =>
+    new Promise((resolvePromise, reject) => {
+      const look = (): void => {
+        if (wanted.test(text[name])) resolvePromise();
+      };
+      child[name].on("data", look);
+      child.once("close", () => {
+        reject(new Error(`ended without ${String(wanted)}: ${text.stdout}${text.stderr}`));
+      });
+      look();
+    });
+  return {
+    ended,
+    kill: (signal) => child.kill(signal),
+    closeReader: (name) => child[name].destroy(),
+    stdoutHas: async (wanted) => has("stdout", wanted),
+    stderrHas: async (wanted) => has("stderr", wanted),
+  };
+}
+
+/** The real command, from its sources. */
+export function startTl(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunningProcess {
+  return startProcess(process.execPath, [MAIN, ...args], env);
+}
+
+export async function runTl(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return startTl(args, env).ended;
+}
