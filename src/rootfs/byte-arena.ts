@@ -2,7 +2,7 @@ import { grownUint8, nextLength } from "./growable.ts";
 
 /** Bytes that are only ever appended: names, link targets, xattrs. Offsets stay valid; `bytes` moves when it grows. */
 export class ByteArena {
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array = grownUint8(new Uint8Array(0), 0);
   length = 0;
 
   /** @returns the offset of the copy */

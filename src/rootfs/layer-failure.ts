@@ -1,6 +1,6 @@
 import { type ErrorCode, ImportError, layerLabel, printable } from "../errors.ts";
 
-const CONTRADICTION = "The image contradicts itself; ask its publisher to rebuild it.";
+const BROKEN = "The image is broken or hostile; ask its publisher to rebuild it.";
 const RAISE = (limit: string): string =>
   `If you trust the image, raise the limit with --limit ${limit}=N.`;
 
@@ -57,7 +57,7 @@ export class LayerFailure {
     return this.#error("ERR_LIMIT_EXCEEDED", path, what, RAISE(limit));
   }
 
-  #error(code: ErrorCode, path: Uint8Array, what: string, hint = CONTRADICTION): ImportError {
+  #error(code: ErrorCode, path: Uint8Array, what: string, hint = BROKEN): ImportError {
     const { layer, layers, reference } = this.#place;
     const label = layerLabel(layer, layers, reference);
     return new ImportError(code, `${label}: ${quoted(path)} ${what}`, {

@@ -28,7 +28,7 @@ export class NameHash {
       if (round === 0) word = parent;
       else if (round < tail) word = wordAt(bytes, start + (round - 1) * 4);
       else if (round === tail)
-        word = tailWord(bytes, start + words * 4, end) ^ ((end - start) << 24);
+        word = tailWord(bytes, start + words * 4, end) ^ ((end - start + 4) << 24);
       else if (round === tail + 1) v2 ^= 0xff;
       v3 ^= word;
       v0 = (v0 + v1) | 0;

@@ -62,14 +62,7 @@ export function entryBatch(entries: readonly LayerEntry[]): EntryBatch {
   const slices = entries.map(({ path, link, xattrs }) => ({
     path: slice(Buffer.from(path, "latin1")),
     link: slice(Buffer.from(link, "latin1")),
-    xattrs: slice(
-      encodeXattrs(
-        Object.entries(xattrs).map(([name, value]) => ({
-          name: Buffer.from(name, "latin1"),
-          value: Buffer.from(value, "latin1"),
-        })),
-      ),
-    ),
+    xattrs: slice(xattrBytes(xattrs)),
   }));
   return {
     count: entries.length,
@@ -91,4 +84,13 @@ export function entryBatch(entries: readonly LayerEntry[]): EntryBatch {
     xattrLengths: Uint32Array.from(slices, ({ xattrs }) => xattrs[1]),
     bytes: Buffer.concat(parts),
   };
+}
+
+function xattrBytes(xattrs: LayerEntry["xattrs"]): Uint8Array {
+  return encodeXattrs(
+    Object.entries(xattrs).map(([name, value]) => ({
+      name: Buffer.from(name, "latin1"),
+      value: Buffer.from(value, "latin1"),
+    })),
+  );
 }

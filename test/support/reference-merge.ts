@@ -54,12 +54,19 @@ function impliedDirectory(): Inode {
   };
 }
 
+/** A name in a directory. Hard links make several of one object. */
+interface Name {
+  readonly directory: Inode;
+  readonly name: string;
+  readonly inode: Inode;
+}
+
 /** Where a walk arrived: the directories from the root down to it, each with the name it has in the one before. */
 interface Arrival {
   readonly stack: { readonly name: string; readonly inode: Inode }[];
   /** Names after the deepest directory that are not there. */
   readonly missing: string[];
-  readonly links: Inode[];
+  readonly links: Name[];
 }
 
 const parts = (path: string): string[] => path.split("/").filter((part) => part !== "");
@@ -79,7 +86,7 @@ function walk(root: Inode, path: readonly string[], limits: ReferenceLimits): Ar
     } else if (next === undefined) missing.push(part);
     else if (next.type === "directory") stack.push({ name: part, inode: next });
     else if (next.type === "symlink") {
-      links.push(next);
+      links.push({ directory: here, name: part, inode: next });
       if (links.length > limits.symlinksFollowed) throw new Refused("ERR_LINK_LOOP");
       const target = next.value.slice("-> ".length);
       if (target.startsWith("/")) stack.splice(1);
@@ -111,7 +118,7 @@ function hideLower(
   limits: ReferenceLimits,
 ): LayerEntry[] {
   const lower = entries.map((entry) =>
-    isMarker(entry) ? undefined : lowerObject(root, entry, limits),
+    isMarker(entry) ? undefined : lowerName(root, entry, limits),
   );
   const blocked: LayerEntry[] = [];
   entries.forEach((marker, number) => {
@@ -120,9 +127,10 @@ function hideLower(
     if (arrival === undefined) blocked.push(marker);
     if (arrival === undefined || arrival.missing.length > 0) return;
     const replaced = entries.slice(0, number).some((entry, at) => {
-      const object = lower[at];
-      if (object === undefined || !arrival.links.includes(object)) return false;
-      return entry.type !== "symlink" || object.value !== `-> ${entry.link}`;
+      const same = ({ directory, name }: Name): boolean =>
+        directory === lower[at]?.directory && name === lower[at].name;
+      if (!arrival.links.some(same)) return false;
+      return entry.type !== "symlink" || lower[at]?.inode.value !== `-> ${entry.link}`;
     });
     if (replaced) return;
     if (marker.type === "opaque") last(arrival).children.clear();
@@ -131,10 +139,13 @@ function hideLower(
   return blocked;
 }
 
-function lowerObject(root: Inode, entry: LayerEntry, limits: ReferenceLimits): Inode | undefined {
+function lowerName(root: Inode, entry: LayerEntry, limits: ReferenceLimits): Name | undefined {
   const arrival = attempt(() => walk(root, parts(entry.path).slice(0, -1), limits));
   if (arrival === undefined || arrival.missing.length > 0) return undefined;
-  return last(arrival).children.get(parts(entry.path).at(-1) ?? "");
+  const directory = last(arrival);
+  const name = parts(entry.path).at(-1) ?? "";
+  const inode = directory.children.get(name);
+  return inode === undefined ? undefined : { directory, name, inode };
 }
 
 function attempt<T>(work: () => T): T | undefined {
