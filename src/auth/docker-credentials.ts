@@ -44,7 +44,7 @@ interface ConfigPlace {
 /**
  * The logins of docker and podman, in the order of CRED-1: ROOTLIFT_USERNAME with ROOTLIFT_PASSWORD, REGISTRY_AUTH_FILE,
  * DOCKER_AUTH_CONFIG, docker's config, podman's auth files. A later place is looked at only when the earlier ones have
- * nothing; a file is read and a helper is run at most once a question, and the answers stay in memory.
+ * nothing. No file is read and no helper asked the same thing twice; what they say stays in memory (CRED-9).
  */
 export function createDockerCredentials(options: DockerCredentialsOptions): CredentialProvider {
   const places = configPlaces(options);
