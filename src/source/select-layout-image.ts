@@ -58,11 +58,10 @@ function areOneImage(entries: readonly Descriptor[]): boolean {
   return tags.size === 1 && entries.every(({ platform }) => platform !== undefined);
 }
 
-/** Two tags may name one manifest. */
+/** Two tags may name one manifest: the first entry of each digest. */
 function distinct(entries: readonly Descriptor[]): readonly Descriptor[] {
-  return [
-    ...new Map(entries.toReversed().map((entry) => [entry.digest.text, entry])).values(),
-  ].toReversed();
+  const seen = new Set<string>();
+  return entries.filter(({ digest }) => !seen.has(digest.text) && seen.add(digest.text));
 }
 
 function notFound(

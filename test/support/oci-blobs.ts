@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImportError } from "../../src/errors.ts";
 import type { Digest } from "../../src/oci/digest.ts";
@@ -78,15 +77,13 @@ export class OciBlobs {
     return this.bytesOf(digest.text);
   }
 
-  /** Writes a layout into a fresh directory under the system's temporary one. @returns its path */
-  writeLayout(manifests: readonly unknown[]): string {
-    const directory = mkdtempSync(join(tmpdir(), "rootlift-layout-"));
+  /** Writes a layout into `directory`, which may be there already. */
+  writeLayout(directory: string, manifests: readonly unknown[]): void {
     mkdirSync(join(directory, "blobs", "sha256"), { recursive: true });
     writeFileSync(join(directory, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
     writeFileSync(join(directory, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
     for (const [digest, bytes] of this.byDigest) {
       writeFileSync(join(directory, "blobs", ...digest.split(":")), bytes);
     }
-    return directory;
   }
 }

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import type { ImageSource } from "../../src/source/image-source.ts";
+import { openImageSource } from "../../src/source/open-image-source.ts";
+import { importErrorFrom } from "../support/import-error.ts";
+import { OciBlobs } from "../support/oci-blobs.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+
+function open(text: string): Promise<ImageSource> {
+  return openImageSource(text, {
+    env: {},
+    limits: DEFAULT_LIMITS,
+    plainHttp: false,
+    insecure: false,
+    concurrency: 8,
+    userAgent: "rootlift/test",
+    onRetry: () => undefined,
+  });
+}
+
+test("oci:DIR:TAG is a layout", async () => {
+  const path = scratchDirectory();
+  new OciBlobs().writeLayout(path, []);
+  const source = await open(`oci:${path}:case`);
+  expect(source.reference).toBe(`oci:${path}:case`);
+  await source.close();
+});
+
+test("anything else is a registry, under its canonical name", async () => {
+  const source = await open("localhost:1/team/app");
+  expect(source.reference).toBe("localhost:1/team/app:latest");
+  await source.close();
+});
+
+test.each([
+  ["oci-archive:/x.tar", /not supported yet/, /skopeo copy oci-archive:FILE oci:DIR:TAG/],
+  ["docker-archive:x.tar:app", /not supported yet/, /skopeo copy docker-archive:FILE/],
+  ["oci://ghcr.io/org/app", /starts with oci:\/\//, /ghcr\.io\/org\/app/],
+  ["a_b.example/c", /"a_b\.example" is not a host name/, /letters, digits/],
+  ["", /empty/, /alpine/],
+])("%j is refused and says what to do", async (text, message, hint) => {
+  const error = await importErrorFrom(open(text));
+  expect(error.code).toBe("ERR_REFERENCE_INVALID");
+  expect(error.message).toMatch(message);
+  expect(error.hint).toMatch(hint);
+});
+
+test("oci: of a directory that is not there hints at the image of that name", async () => {
+  const error = await importErrorFrom(open("oci:latest"));
+  expect(error.code).toBe("ERR_IMAGE_NOT_FOUND");
+  expect(error.hint).toMatch(/docker\.io\/library\/oci/);
+});
