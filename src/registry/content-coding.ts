@@ -1,0 +1,105 @@
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import {
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+  gunzipSync,
+  inflateSync,
+  zstdDecompressSync,
+} from "node:zlib";
+
+export type ContentCoding = "gzip" | "deflate" | "zstd";
+
+/** Bytes pulled by their reader: a response's body as it came, or with its coding undone. */
+export interface BodyReader {
+  /** Fills `target`; less only at the end. 0 is the end. */
+  read(target: Uint8Array): Promise<number>;
+  cancel(): void;
+}
+
+/** The coding failed: perhaps it was only a label (BLOB-2). */
+export class CodingError extends Error {
+  override readonly name = "CodingError";
+}
+
+const ENCODED_CHUNK_BYTES = 64 * 1024;
+const DECODED_CHUNK_BYTES = 256 * 1024;
+
+/** The one coding of a `Content-Encoding` that can be undone; others are taken for labels (registry-cases BLOB-2). */
+export function codingOf(contentEncoding: string | undefined): ContentCoding | undefined {
+  const name = (contentEncoding ?? "").trim().toLowerCase();
+  if (name === "gzip" || name === "x-gzip") return "gzip";
+  return name === "deflate" || name === "zstd" ? name : undefined;
+}
+
+/**
+ * A short body with its coding undone; as it is when it cannot be, since then it was only a label.
+ * @param maxBytes more is cut off there: the caller's size check refuses it
+ */
+export function undoCoding(bytes: Uint8Array, coding: ContentCoding, maxBytes: number): Uint8Array {
+  const options = { maxOutputLength: maxBytes + 1 };
+  try {
+    if (coding === "gzip") return gunzipSync(bytes, options);
+    return coding === "deflate" ? inflateSync(bytes, options) : zstdDecompressSync(bytes, options);
+  } catch {
+    return bytes;
+  }
+}
+
+/** Undoes the coding of a body while it is read. @throws CodingError from `read` when the bytes are not so coded */
+export function decodedReader(body: BodyReader, coding: ContentCoding): BodyReader {
+  const decoder = decoderFor(coding);
+  /** Errors of the connection pass through as they are; those of the decoder become CodingErrors. */
+  let broken: Error | undefined;
+  const encoded = async function* encodedChunks(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const buffer = new Uint8Array(ENCODED_CHUNK_BYTES);
+      const filled = await body.read(buffer).catch((error: Error) => {
+        broken = error;
+        throw error;
+      });
+      if (filled === 0) return;
+      yield buffer.subarray(0, filled);
+    }
+  };
+  pipeline(encoded, decoder).catch(() => {
+    // The decoder's reader meets the same error.
+  });
+  const output: AsyncIterator<unknown> = decoder[Symbol.asyncIterator]();
+  let rest: Uint8Array = new Uint8Array();
+
+  const nextChunk = async (): Promise<Uint8Array> => {
+    try {
+      const { value } = await output.next();
+      return value instanceof Uint8Array ? value : new Uint8Array();
+    } catch (error) {
+      const message = "the Content-Encoding could not be undone";
+      throw broken ?? new CodingError(message, { cause: error });
+    }
+  };
+  return {
+    read: async (target) => {
+      let filled = 0;
+      while (filled < target.length) {
+        if (rest.length === 0) rest = await nextChunk();
+        if (rest.length === 0) break;
+        const taken = Math.min(rest.length, target.length - filled);
+        target.set(rest.subarray(0, taken), filled);
+        rest = rest.subarray(taken);
+        filled += taken;
+      }
+      return filled;
+    },
+    cancel: () => {
+      body.cancel();
+      decoder.destroy();
+    },
+  };
+}
+
+function decoderFor(coding: ContentCoding): Transform {
+  const options = { chunkSize: DECODED_CHUNK_BYTES };
+  if (coding === "gzip") return createGunzip(options);
+  return coding === "deflate" ? createInflate(options) : createZstdDecompress(options);
+}

@@ -1,0 +1,105 @@
+import { ImportError } from "../errors.ts";
+import { ERROR_BODY_BYTES } from "./error-body.ts";
+import type { HttpAnswer } from "./http-exchange.ts";
+import { headerOf } from "./http-exchange.ts";
+import type { HttpTarget } from "./http-target.ts";
+import { isRedirect, redirectTarget } from "./redirect-policy.ts";
+import type { RetryState } from "./retry-plan.ts";
+import type { Lane, Transport } from "./transport.ts";
+
+export interface Sender {
+  readonly transport: Transport;
+  readonly retries: RetryState;
+  /** The user gave up certificate checks. */
+  readonly insecure: boolean;
+}
+
+export interface FollowedRequest {
+  readonly first: HttpTarget;
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly lane: Lane;
+  readonly what: string;
+  readonly firstByteMs?: number | undefined;
+  /** Default: `MAX_REDIRECTS`. */
+  readonly maxHops?: number;
+  readonly signal: AbortSignal;
+  /** The value of `Authorization` for this hop; asked anew for each, since none may cross an origin (RED-2). */
+  readonly authorizationFor: (
+    target: HttpTarget,
+    hops: number,
+  ) => Promise<string | undefined> | string | undefined;
+  /** May refuse a target that the general rules allow. @throws ImportError */
+  readonly checkTarget?: (target: HttpTarget) => void;
+}
+
+export interface FollowedAnswer {
+  readonly answer: HttpAnswer;
+  /** Where the answer comes from. */
+  readonly target: HttpTarget;
+  readonly hops: number;
+  /** `ghcr.io`, or `ghcr.io, then pkg.example.com` (RED-6). */
+  readonly hosts: string;
+}
+
+/**
+ * One request and the redirects that it meets (registry-cases RED-1 … RED-6). Any other status is the caller's.
+ * @throws RequestFailure, ImportError ERR_REDIRECT_REFUSED, ERR_REGISTRY_PROTOCOL, ERR_CANCELLED
+ */
+export async function followRedirects(
+  sender: Sender,
+  request: FollowedRequest,
+): Promise<FollowedAnswer> {
+  let target = request.first;
+  const hosts = [target.host];
+  for (let hops = 0; ; hops += 1) {
+    await sender.retries.whenFree(target.host, request.signal);
+    const authorization = await request.authorizationFor(target, hops);
+    const answer = await sender.transport.send({
+      target,
+      method: request.method,
+      headers:
+        authorization === undefined ? request.headers : { ...request.headers, authorization },
+      body: request.body,
+      lane: request.lane,
+      host: hosts.join(", then "),
+      what: request.what,
+      firstByteMs: request.firstByteMs,
+      signal: request.signal,
+    });
+    if (!isRedirect(answer.status)) return { answer, target, hops, hosts: hosts.join(", then ") };
+    discard(answer);
+    const next = redirectTarget({
+      registry: request.first,
+      from: target,
+      location: headerOf(answer.headers, "location"),
+      hops,
+      insecure: sender.insecure,
+    });
+    checkNext(request, next, hops);
+    target = next;
+    if (hosts.at(-1) !== target.host) hosts.push(target.host);
+  }
+}
+
+function checkNext(request: FollowedRequest, next: HttpTarget, hops: number): void {
+  request.checkTarget?.(next);
+  const { host } = request.first;
+  if (hops + 1 > (request.maxHops ?? Infinity)) {
+    throw new ImportError(
+      "ERR_REDIRECT_REFUSED",
+      `${host} redirects the ${request.what} too often`,
+    );
+  }
+  // Attack: the body of a token request is a secret, and its redirect's target is chosen by whoever answers.
+  if (request.method === "POST" && next.origin !== request.first.origin) {
+    const message = `${host} redirects the ${request.what} to ${next.host}; credentials are not sent there`;
+    throw new ImportError("ERR_REDIRECT_REFUSED", message);
+  }
+}
+
+/** A short body is read, so that the connection can be used again; nobody waits for it. */
+function discard(answer: HttpAnswer): void {
+  answer.body.readAll(ERROR_BODY_BYTES).catch(() => answer.body.cancel());
+}

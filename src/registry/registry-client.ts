@@ -1,0 +1,185 @@
+import type { CredentialProvider } from "../auth/credential-provider.ts";
+import { ImportError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Reference } from "../oci/parse-reference.ts";
+import { BlobStream } from "./blob-stream.ts";
+import type { BlobPlace } from "./blob-stream.ts";
+import { ConnectionSlots } from "./connection-slots.ts";
+import { foreignPlace } from "./foreign-blob.ts";
+import { openConnection } from "./open-connection.ts";
+import { looksLikeRegistry } from "./ping.ts";
+import type { RegistryConnection } from "./registry-request.ts";
+import { sendToRegistry } from "./registry-request.ts";
+import type { RequestTiming } from "./request-timing.ts";
+import type { RetryEvent } from "./retry-plan.ts";
+import type { SmallContent } from "./small-content.ts";
+import { fetchSmall } from "./small-content.ts";
+
+export interface RegistryClientOptions {
+  /** What is pulled: its registry, and its repository. */
+  readonly reference: Reference;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Default: those of docker's and podman's configuration, and of ROOTLIFT_USERNAME and ROOTLIFT_PASSWORD. */
+  readonly credentials?: CredentialProvider;
+  readonly limits: Limits;
+  readonly plainHttp: boolean;
+  readonly insecure: boolean;
+  /** Blobs in flight. */
+  readonly concurrency: number;
+  readonly userAgent: string;
+  readonly onRetry: (event: RetryEvent) => void;
+  readonly timing?: Partial<RequestTiming>;
+  /** For tests; default `Math.random`. */
+  readonly random?: () => number;
+}
+
+export interface OpenBlobOptions {
+  readonly signal: AbortSignal;
+  /** Caches in between are asked not to answer; `urls` are left out. */
+  readonly fresh: boolean;
+  /** `layer sha256:… of ghcr.io/org/app:1.2`, for messages */
+  readonly what: string;
+}
+
+/** MAN-1: without the OCI types GHCR answers 404; without a wildcard odd proxies answer 406. */
+const MANIFEST_ACCEPT = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "*/*;q=0.1",
+].join(", ");
+
+/** Manifests, configs and blobs of one repository of one registry (distribution-spec, "Pull"). */
+export class RegistryClient {
+  readonly #options: RegistryClientOptions;
+  readonly #connection: RegistryConnection;
+  readonly #slots: ConnectionSlots;
+  readonly #life = new AbortController();
+  readonly #refusedLogins = new Set<string>();
+  #askedForBlob = false;
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
+    this.#slots = new ConnectionSlots(options.concurrency);
+    this.#connection = openConnection(options, {
+      signal: this.#life.signal,
+      onRefusedLogin: (origin) => this.#refusedLogins.add(origin),
+    });
+  }
+
+  /** Origins of stored logins that the registry refused, though it gave an anonymous token (TOK-11). */
+  get refusedLogins(): readonly string[] {
+    return [...this.#refusedLogins];
+  }
+
+  /**
+   * What the reference's digest, or else its tag, names. Checked against the digest asked for or announced.
+   * @throws ImportError
+   */
+  async fetchRoot(signal: AbortSignal): Promise<SmallContent> {
+    const { digest, tag } = this.#options.reference;
+    try {
+      return await this.#manifest(digest?.text ?? tag ?? "latest", digest ?? undefined, signal);
+    } catch (error) {
+      throw await notARegistry(this.#connection, error, signal);
+    }
+  }
+
+  /** A manifest or index by its digest, checked. @throws ImportError */
+  async fetchManifest({ digest }: Descriptor, signal: AbortSignal): Promise<SmallContent> {
+    return this.#manifest(digest.text, digest, signal);
+  }
+
+  /** An image config, checked. @throws ImportError */
+  async fetchConfig({ digest }: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
+    const content = await fetchSmall(this.#connection, {
+      kind: "config",
+      path: `blobs/${digest.text}`,
+      accept: "*/*",
+      what: `config ${digest.text} of ${this.#connection.reference}`,
+      maxBytes: this.#options.limits.configBytes,
+      digest,
+      signal,
+    });
+    return content.bytes;
+  }
+
+  /** Starts at once; its failures come with `read`. The length is checked, the digest is the consumer's. */
+  openBlob(descriptor: Descriptor, { signal, fresh, what }: OpenBlobOptions): BlobStream {
+    const { sender, reference } = this.#connection;
+    const { hostname } = new URL(`https://${this.#options.reference.apiHost}/`);
+    const urls = fresh ? [] : (descriptor.urls ?? []);
+    const foreign = urls.map((url) =>
+      foreignPlace(sender, { url, registryHostname: hostname, what, reference }),
+    );
+    return new BlobStream({
+      places: [...foreign, this.#registryPlace(descriptor, what)],
+      sizeBytes: descriptor.sizeBytes,
+      what,
+      reference,
+      fresh,
+      retries: sender.retries,
+      slots: this.#slots,
+      signal: AbortSignal.any([signal, this.#life.signal]),
+    });
+  }
+
+  /** Ends what is still running. */
+  async close(): Promise<void> {
+    this.#life.abort(new ImportError("ERR_CANCELLED", "the source was closed"));
+    await this.#connection.sender.transport.close();
+  }
+
+  #registryPlace(descriptor: Descriptor, what: string): BlobPlace {
+    const { firstBlobByteMs } = this.#connection.sender.retries.timing;
+    return async ({ headers, signal }) => {
+      const firstByteMs = this.#askedForBlob ? undefined : firstBlobByteMs;
+      this.#askedForBlob = true;
+      return sendToRegistry(this.#connection, {
+        kind: "blob",
+        path: `blobs/${descriptor.digest.text}`,
+        headers,
+        lane: "blob",
+        what,
+        firstByteMs,
+        alsoAccepts: [201, 203, 204, 206, 416],
+        signal,
+      });
+    };
+  }
+
+  async #manifest(
+    path: string,
+    digest: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<SmallContent> {
+    const { reference } = this.#connection;
+    return fetchSmall(this.#connection, {
+      kind: "manifest",
+      path: `manifests/${path}`,
+      accept: MANIFEST_ACCEPT,
+      what: digest === undefined ? `manifest of ${reference}` : `manifest ${path} of ${reference}`,
+      maxBytes: this.#options.limits.manifestBytes,
+      digest,
+      signal,
+    });
+  }
+}
+
+/** PING-1: an HTML 404 may come from a web site that is no registry at all; then that is the error. */
+async function notARegistry(
+  connection: RegistryConnection,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const missing = error instanceof ImportError && error.code === "ERR_IMAGE_NOT_FOUND";
+  if (!missing || error.details["registryCode"] !== undefined) return error;
+  if (await looksLikeRegistry(connection, signal)) return error;
+  return new ImportError("ERR_REGISTRY_PROTOCOL", `${error.message}; is it a registry?`, {
+    hint: "Check the host and the port: nothing there answers as a registry does.",
+    details: error.details,
+  });
+}

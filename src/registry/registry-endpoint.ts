@@ -1,0 +1,71 @@
+import { hostClass } from "../auth/host-class.ts";
+import { chooseProxy } from "./choose-proxy.ts";
+import type { HttpTarget } from "./http-target.ts";
+import { parseTarget } from "./http-target.ts";
+import { networkFailure } from "./network-error.ts";
+import { RetryPlan } from "./retry-plan.ts";
+import type { RetryState } from "./retry-plan.ts";
+import { probeScheme } from "./scheme-probe.ts";
+
+export interface EndpointOptions {
+  /** Where requests go: `registry-1.docker.io`, `127.0.0.1:5000`. */
+  readonly apiHost: string;
+  readonly plainHttp: boolean;
+  readonly insecure: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly retries: RetryState;
+  readonly reference: string;
+}
+
+/**
+ * The origin of a registry. https, without asking; but a registry on loopback, or one that the user called insecure, is
+ * asked once which of the two it speaks (registry-cases TLS-3, TLS-6). Nothing else ever falls back to http.
+ */
+export class RegistryEndpoint {
+  readonly #options: EndpointOptions;
+  #scheme: Promise<"https" | "http"> | undefined;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+  }
+
+  /** @param path begins with `/v2/`. @throws ImportError ERR_NETWORK when nothing answers the question */
+  async target(path: string, signal: AbortSignal): Promise<HttpTarget> {
+    this.#scheme ??= this.#findScheme(signal).catch((error: unknown) => {
+      this.#scheme = undefined;
+      throw error;
+    });
+    return targetAt(await this.#scheme, this.#options.apiHost, path);
+  }
+
+  async #findScheme(signal: AbortSignal): Promise<"https" | "http"> {
+    const { apiHost, plainHttp, insecure, env, retries, reference } = this.#options;
+    if (plainHttp) return "http";
+    const https = targetAt("https", apiHost, "/");
+    if (!insecure && hostClass(https.hostname) !== "loopback") return "https";
+    // A proxy would have to be asked to connect to a port that may not speak TLS at all.
+    if (chooseProxy(https.origin, env) !== undefined) return "https";
+    const plan = new RetryPlan(retries, `connection to ${apiHost}`);
+    for (;;) {
+      try {
+        return await probeScheme(https.hostname, portOf(apiHost), signal);
+      } catch (error) {
+        const what = `manifest of ${reference}`;
+        const failure = networkFailure(error, { host: https.host, what, beforeAnswer: false });
+        await plan.next(failure, signal);
+      }
+    }
+  }
+}
+
+function targetAt(scheme: "https" | "http", host: string, path: string): HttpTarget {
+  const target = parseTarget(`${scheme}://${host}${path}`);
+  // The reference grammar leaves nothing else.
+  if (typeof target === "string") throw new Error(`the host of the reference is ${target}`);
+  return target;
+}
+
+function portOf(host: string): number | undefined {
+  const port = /:(\d+)$/.exec(host)?.[1];
+  return port === undefined ? undefined : Number(port);
+}

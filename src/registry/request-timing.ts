@@ -1,0 +1,36 @@
+/** Clocks and budgets of the client (registry-cases BLOB-10, RETRY-2, RETRY-4); milliseconds unless named otherwise. */
+export interface RequestTiming {
+  /** Until the connection stands, all addresses together; a TLS handshake may take as long again. */
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  /** For the first blob of an import: Artifactory and Harbor proxy caches fetch from their upstream first. */
+  readonly firstBlobByteMs: number;
+  /** Without a byte, while the consumer is the one that waits. */
+  readonly stallMs: number;
+  /** Slower than this on average over the window, while the consumer waits, is a slow loris. */
+  readonly minBytesPerSecond: number;
+  readonly minRateWindowMs: number;
+  /** Tries of one request without progress, the first included. */
+  readonly attempts: number;
+  /** Full jitter: a delay is random in 0 … min(`maxDelayMs`, `baseDelayMs` · 2^n). */
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  /** A longer `Retry-After` is an error at once rather than a silence. */
+  readonly maxRetryAfterMs: number;
+  /** Waiting of all requests of one import together. */
+  readonly waitBudgetMs: number;
+}
+
+export const DEFAULT_TIMING: RequestTiming = {
+  connectMs: 10_000,
+  firstByteMs: 30_000,
+  firstBlobByteMs: 120_000,
+  stallMs: 30_000,
+  minBytesPerSecond: 1024,
+  minRateWindowMs: 60_000,
+  attempts: 6,
+  baseDelayMs: 500,
+  maxDelayMs: 30_000,
+  maxRetryAfterMs: 60_000,
+  waitBudgetMs: 600_000,
+};

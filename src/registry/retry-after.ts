@@ -1,0 +1,13 @@
+/**
+ * `Retry-After` as milliseconds from `now`: seconds, or an HTTP date (RFC 9110 section 10.2.3). Negative, past and
+ * unreadable values count as absent (registry-cases RETRY-4).
+ */
+export function parseRetryAfter(value: string | undefined, now: Date): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
+  if (!/[a-z]{3},? /i.test(text)) return undefined;
+  const at = Date.parse(text);
+  const waitMs = at - now.getTime();
+  return waitMs > 0 ? waitMs : undefined;
+}

@@ -1,0 +1,71 @@
+import type { ResolvedImage } from "../oci/image.ts";
+import type { Reference } from "../oci/parse-reference.ts";
+import { RegistryClient } from "../registry/registry-client.ts";
+import type { RequestTiming } from "../registry/request-timing.ts";
+import type { ByteStream, ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
+import { resolveImage } from "./resolve-image.ts";
+
+/**
+ * An image in a registry. Nothing is asked before `resolve`; credentials are looked for when the registry wants some.
+ * @param timing clocks and budgets other than the defaults, for tests
+ */
+export async function openRegistrySource(
+  reference: Reference,
+  options: OpenSourceOptions,
+  timing: Partial<RequestTiming> = {},
+): Promise<ImageSource> {
+  const client = new RegistryClient({ ...options, reference, timing });
+  return {
+    reference: reference.canonical,
+    resolve: (wanted, signal) => resolveFrom(client, reference, { wanted, signal, options }),
+    openLayer: async (descriptor, { signal, fresh }) => {
+      if (descriptor.data !== undefined) return embeddedStream(descriptor.data);
+      const what = `layer ${descriptor.digest.text} of ${reference.canonical}`;
+      return client.openBlob(descriptor, { signal, fresh, what });
+    },
+    close: () => client.close(),
+  };
+}
+
+async function resolveFrom(
+  client: RegistryClient,
+  reference: Reference,
+  context: {
+    readonly wanted: WantedPlatform;
+    readonly signal: AbortSignal;
+    readonly options: OpenSourceOptions;
+  },
+): Promise<ResolvedImage> {
+  const { wanted, signal } = context;
+  const root = await client.fetchRoot(signal);
+  const image = await resolveImage({
+    reference: reference.canonical,
+    root: { ...root, digest: reference.digest ?? undefined },
+    wanted,
+    limits: context.options.limits,
+    fetchManifest: (descriptor, forSignal) => client.fetchManifest(descriptor, forSignal),
+    fetchConfig: (descriptor, forSignal) => client.fetchConfig(descriptor, forSignal),
+    signal,
+  });
+  const refused = client.refusedLogins.map((origin) => ({
+    code: "LOGIN_REFUSED",
+    message: `${reference.registry} refused the login from ${origin}; the image was pulled without it`,
+  }));
+  return { ...image, warnings: [...image.warnings, ...refused] };
+}
+
+/** The bytes that came within the manifest (`data`), already checked against digest and size (MAN-15). */
+function embeddedStream(data: Uint8Array): ByteStream {
+  let offset = 0;
+  return {
+    read: async (target) => {
+      const part = data.subarray(offset, offset + target.length);
+      target.set(part);
+      offset += part.length;
+      return part.length;
+    },
+    cancel: () => {
+      offset = data.length;
+    },
+  };
+}
