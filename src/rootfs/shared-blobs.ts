@@ -6,7 +6,6 @@ const CACHED = 256;
 export class SharedBlobs {
   readonly #arena: ByteArena;
   readonly #offsets: Float64Array = new Float64Array(CACHED).fill(-1);
-  readonly #lengths: Uint32Array = new Uint32Array(CACHED);
 
   constructor(arena: ByteArena) {
     this.#arena = arena;
@@ -22,16 +21,10 @@ export class SharedBlobs {
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + source[at]!) | 0;
     const place = (hash ^ (hash >>> 16)) & (CACHED - 1);
     const known = this.#offsets[place]!;
-    if (
-      known >= 0 &&
-      this.#lengths[place] === length &&
-      this.#arena.holds(known, length, source, start)
-    ) {
-      return known;
-    }
+    const inside = known >= 0 && known + length <= this.#arena.length;
+    if (inside && this.#arena.holds(known, length, source, start)) return known;
     const offset = this.#arena.append(source, start, end);
     this.#offsets[place] = offset;
-    this.#lengths[place] = length;
     return offset;
   }
 }

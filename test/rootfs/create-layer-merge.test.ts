@@ -124,10 +124,19 @@ describe("whiteouts and opaque directories", () => {
     expect(shape(lower, [whiteout("lib"), whiteout("lib/x"), file("lib/y", 2)])).toEqual(expected);
   });
 
+  test("a marker before the entry that replaces the link goes through the link, as any entry there would", () => {
+    const lower = [file("t/x", 1), symlink("a", "t")];
+    expect(shape(lower, [whiteout("a/x"), directory("a")])).toEqual(["a directory", "t directory"]);
+  });
+
   test("a marker below a lower file is refused, unless its layer made a directory of the file", () => {
     expect(refusal([[file("a", 1)], [whiteout("a/x")]]).code).toBe("ERR_NOT_A_DIRECTORY");
     expect(refusal([[symlink("l", "l")], [opaque("l")]]).code).toBe("ERR_LINK_LOOP");
     expect(shape([file("a", 1)], [directory("a"), opaque("a")])).toEqual(["a directory"]);
+    const merging = createLayerMerge(DEFAULT_LIMITS, { reference: IMAGE, layers: 2 });
+    merging.addLayer(0, [entryBatch([file("a", 1), file("b", 1)])]);
+    const batches = [[whiteout("a/x"), directory("a")], [], [whiteout("k"), whiteout("b/x")]];
+    expect(() => merging.addLayer(1, batches.map(entryBatch))).toThrow('"b/x" lies below "b"');
     expect(shape([file("a", 1)], [whiteout("a/x"), whiteout("a")])).toEqual([]);
   });
 
@@ -269,6 +278,9 @@ describe("hard links", () => {
     ]);
     expect([...tree.adjusted]).toEqual([0, 1, 0]);
     expect([...tree.linkCounts]).toEqual([1, 2, 2]);
+    // An empty file has no body that was placed with other attributes.
+    const empty = [entry("file", "e"), hardlink("f", "e", { mode: 0o600 })];
+    expect([...merge([empty]).adjusted]).toEqual([0, 0]);
     expect([...tree.layers]).toEqual([0, 0, 0]);
   });
 
@@ -348,6 +360,13 @@ describe("limits", () => {
   test("a path that links make longer than pathBytes is refused, before anything comes into being", () => {
     const limits = { pathBytes: 12 };
     expect(merge([[symlink("l", "abc/def"), file("l/wxyz", 1)]], limits).entries).toBe(5);
+    expect(merge([[symlink("l", "u/../v/./../abc/def"), file("l/wxyz", 1)]], limits).entries).toBe(
+      5,
+    );
+    expect(
+      merge([[directory("u"), symlink("u/l", "../abc/def"), file("u/l/wxyz", 1)]], limits).entries,
+    ).toBe(6);
+    expect(merge([[symlink("a/b/l", "../cd/efghi"), file("a/b/l/x", 1)]], limits).entries).toBe(7);
     const error = refusal([[symlink("l", "abc/def"), file("l/vwxyz", 1)]], limits);
     expect(error.code).toBe("ERR_NAME_TOO_LONG");
     expect(error.message).toContain(`"l/vwxyz" leads through symbolic links to a path of 13 bytes`);
