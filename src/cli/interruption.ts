@@ -8,22 +8,22 @@ const ECHO_MS = 200;
 /** Turns signals into an AbortSignal while something runs that has to clean up. */
 export interface Interruption {
   /**
-   * Runs `job`. The first SIGINT, SIGTERM or SIGHUP aborts it, and its clean-up is waited for; the next one ends the
-   * process at once.
+   * Runs `job`. The first SIGINT, SIGTERM or SIGHUP calls `onFirst` and aborts the job, whose clean-up is waited for; the
+   * next one ends the process at once.
    */
-  readonly guard: <T>(job: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  readonly guard: <T>(
+    job: (signal: AbortSignal) => Promise<T>,
+    onFirst: (name: string) => void,
+  ) => Promise<T>;
   /** 128 + the number of the signal that came; undefined when none did. */
   readonly exitStatus: () => number | undefined;
 }
 
-export function watchForSignals(
-  onFirst: (name: string) => void,
-  exitNow: (status: number) => void,
-): Interruption {
+export function watchForSignals(exitNow: (status: number) => void): Interruption {
   let first: { readonly name: WatchedSignal; readonly atMs: number } | undefined;
   return {
     exitStatus: () => (first === undefined ? undefined : STATUS[first.name]),
-    guard: async (job) => {
+    guard: async (job, onFirst) => {
       const controller = new AbortController();
       const receive = (name: WatchedSignal): void => {
         if (first === undefined) {

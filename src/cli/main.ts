@@ -2,7 +2,6 @@ import { errorLines } from "./error-text.ts";
 import { watchForSignals } from "./interruption.ts";
 import { openOutput } from "./output-stream.ts";
 import { runCommandLine } from "./run-command-line.ts";
-import { statusLine } from "./status-line.ts";
 
 // The process around one command: streams, signals, exit status. bin/tl.js imports this file to run the command.
 
@@ -19,27 +18,16 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
-const interruption = watchForSignals(
-  (name) => {
-    err.write(`${statusLine(`${name}: cleaning up (once more to stop at once)`, err.unicode)}\n`);
-  },
-  (status) => process.exit(status),
-);
-
 const status = await runCommandLine(process.argv.slice(2), {
   out,
   err,
   env: process.env,
-  interruption,
+  interruption: watchForSignals((signalStatus) => process.exit(signalStatus)),
 });
-// What was written is out before the process ends, whatever may still be open in it.
+// What was written is out, and a failure to write it known, before the process ends, whatever is still open in it.
 await Promise.all(
   [process.stdout, process.stderr].map(
-    async (stream) =>
-      new Promise((resolve) => {
-        if (stream.writableLength === 0 || stream.destroyed) resolve(undefined);
-        else stream.once("drain", resolve).once("error", resolve);
-      }),
+    async (stream) => new Promise<void>((resolve) => stream.write("", () => resolve())),
   ),
 );
 process.exit(status === 0 ? process.exitCode : status);

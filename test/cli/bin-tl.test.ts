@@ -23,13 +23,13 @@ const PRETEND_OLD = [
 ];
 /** Says how it was started, then does what its first argument says. */
 const MAIN = `
-  process.stdout.write(JSON.stringify({ args: process.argv.slice(2), marked: "ROOTLIFT_TL_CONTINUED" in process.env }) + "\\n");
-  if (process.argv[2] === "exit") process.exitCode = Number(process.argv[3]);
-  if (process.argv[2] === "die") process.kill(process.pid, process.argv[3]);
   if (process.argv[2] === "wait") {
     process.on("SIGTERM", () => { process.stdout.write("got SIGTERM\\n"); process.exit(143); });
     setInterval(() => {}, 1000);
   }
+  process.stdout.write(JSON.stringify({ args: process.argv.slice(2), marked: "ROOTLIFT_TL_CONTINUED" in process.env }) + "\\n");
+  if (process.argv[2] === "exit") process.exitCode = Number(process.argv[3]);
+  if (process.argv[2] === "die") process.kill(process.pid, process.argv[3]);
 `;
 
 let folder: string;

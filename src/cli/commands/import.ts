@@ -78,13 +78,18 @@ async function runImport(args: ParsedArguments, io: CommandIo): Promise<void> {
   const json = flag(args, "json");
   const quiet = flag(args, "quiet");
   const reporter = reportProgress(io.err, { quiet, verbose: flag(args, "verbose") });
+  const onSignal = (name: string): void => {
+    // What follows stands below the view, so the view has to be gone.
+    reporter.finish();
+    if (!quiet) io.err.write(`${statusLine(cleaningUp(name), io.err.unicode)}\n`);
+  };
   const result = await io.interruption
     .guard(async (signal) => {
       const all = { ...options, signal, onEvent: reporter.onEvent };
       return options.dryRun === true
         ? planSandboxImageImport(reference, all)
         : importSandboxImage(reference, all);
-    })
+    }, onSignal)
     .finally(() => reporter.finish());
   if (json) io.out.write(`${jsonText(result)}\n`);
   else if ("dryRun" in result && !quiet) {
@@ -154,6 +159,10 @@ function limitList(): string {
   return Object.entries(DEFAULT_LIMITS)
     .map(([name, value]) => `${name}=${String(value)}`)
     .join(", ");
+}
+
+function cleaningUp(signalName: string): string {
+  return `${signalName}: cleaning up (once more to stop at once)`;
 }
 
 function planSentence(plan: ImportPlan): string {
