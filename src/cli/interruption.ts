@@ -29,7 +29,11 @@ export function watchForSignals(exitNow: (status: number) => void): Interruption
         if (first === undefined) {
           first = { name, atMs: performance.now() };
           onFirst(name);
-          controller.abort(new ImportError("ERR_CANCELLED", `cancelled by ${name}`));
+          controller.abort(
+            new ImportError("ERR_CANCELLED", `cancelled by ${name}`, {
+              hint: "Nothing was registered. Import again to have the image.",
+            }),
+          );
         } else if (name !== first.name || performance.now() - first.atMs > ECHO_MS) {
           exitNow(STATUS[name]);
         }

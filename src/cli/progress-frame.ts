@@ -1,4 +1,4 @@
-import { cutToWidth } from "./display-width.ts";
+import { cutToWidth, displayWidth } from "./display-width.ts";
 import { printable } from "../index.ts";
 import {
   currentRate,
@@ -38,7 +38,7 @@ export function progressFrame(
   if (hidden.length > 0 && room > 0) {
     lines.push(`  ${mark} ${hiddenSummary(hidden.map((index) => state.layers[index]))}`);
   }
-  lines.push(`  ${totals(state, nowMs).join(size.unicode ? " · " : ", ")}`);
+  lines.push(`  ${totalsLine(state, nowMs, { columns: columns - 2, unicode: size.unicode })}`);
   return lines.map((line) => cutToWidth(line, columns, mark));
 }
 
@@ -54,6 +54,19 @@ const ACTIVITIES = {
 export function activity(state: ProgressState): string {
   const allReceived = state.phase === "pull" && state.receivedBytes >= state.totalBytes;
   return allReceived ? "Unpacking" : ACTIVITIES[state.phase];
+}
+
+/** Where not all fits, the bytes go before the rate and the time left do. */
+function totalsLine(
+  state: ProgressState,
+  nowMs: number,
+  { columns, unicode }: { readonly columns: number; readonly unicode: boolean },
+): string {
+  const between = unicode ? " · " : ", ";
+  const line = totals(state, nowMs).join(between);
+  if (state.phase !== "pull" || displayWidth(line) <= columns) return line;
+  const [what = "", , ...rest] = totals(state, nowMs);
+  return [what, `${percent(state.receivedBytes, state.totalBytes)}%`, ...rest].join(between);
 }
 
 function totals(state: ProgressState, nowMs: number): readonly string[] {

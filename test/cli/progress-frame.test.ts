@@ -66,6 +66,7 @@ function at(columns: number): readonly string[] {
 }
 
 test("a narrow terminal loses the bar first, then the digest, then the end of the line", () => {
+  expect(at(60)[3]).toBe("  Pulling 1/3 layers · 25% · 7.50 MiB/s · 6.0 s left");
   expect(at(60)[1]).toBe("  2/3  111111111111  5.00 MiB / 20.0 MiB  25%");
   expect(at(45)[1]).toBe("  2/3  5.00 MiB / 20.0 MiB  25%");
   expect(at(20)[1]).toBe("  2/3  5.00 MiB / …");
