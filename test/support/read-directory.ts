@@ -98,17 +98,27 @@ const libc = koffi.load(null);
 const listXattrs = libc.func("llistxattr", "int64", ["void *", "void *", "size_t"]);
 const getXattr = libc.func("lgetxattr", "int64", ["void *", "void *", "void *", "size_t"]);
 
+const names = Buffer.alloc(1 << 16);
+const value = Buffer.alloc(1 << 16);
+
 function xattrsOf(path: Buffer): Record<string, string> {
   const terminated = Buffer.concat([path, Buffer.alloc(1)]);
-  const names = Buffer.alloc(1 << 16);
   const length = Number(listXattrs(terminated, names, names.length));
   const found: [string, string][] = [];
   for (let at = 0; at < length;) {
     const end = names.indexOf(0, at);
-    const value = Buffer.alloc(1 << 16);
     const size = Number(getXattr(terminated, names.subarray(at, end + 1), value, value.length));
     found.push([names.toString("latin1", at, end), value.toString("hex", 0, Math.max(size, 0))]);
     at = end + 1;
   }
   return Object.fromEntries(found.toSorted(([a], [b]) => compareBytes(a, b)));
+}
+
+const setXattr = libc.func("lsetxattr", "int", ["void *", "void *", "void *", "size_t", "int"]);
+
+/** Sets an attribute that Node has no call for. */
+export function setRawXattr(path: string, name: string, bytes: Uint8Array): void {
+  const [pathBytes, nameBytes] = [Buffer.from(`${path}\0`), Buffer.from(`${name}\0`)];
+  const result: unknown = setXattr(pathBytes, nameBytes, bytes, bytes.length, 0);
+  if (result !== 0) throw new Error(`cannot set ${name} on ${path}: errno ${koffi.errno()}`);
 }

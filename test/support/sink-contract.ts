@@ -1,16 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import type { RootfsTree } from "../../src/rootfs/rootfs-tree.ts";
-import type {
-  BodyAttributes,
-  BodyPlacer,
-  BodyRef,
-  PlacerPlan,
-  SealContext,
-  SealTask,
-  Sink,
-} from "../../src/sink/sink.ts";
+import type { BodyPlacer, PlacerPlan, SealTask, Sink } from "../../src/sink/sink.ts";
 import { importErrorFrom } from "./import-error.ts";
 import { compareBytes, sha256Of, type ListedName } from "./read-directory.ts";
+import { placeWith, sealContext } from "./seal-in-thread.ts";
 import { attributesOf, buildTree, type TreeEntry } from "./tree-builder.ts";
 
 /** A sink with the worker's side of it, and someone else's reader of what it wrote. */
@@ -31,35 +24,6 @@ export const isRoot: boolean = process.geteuid?.() === 0;
 const OWN = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 /** Owners that only root can give; an ordinary user tests with his own. */
 const OTHER = isRoot ? { uid: 1234, gid: 5678 } : OWN;
-
-/** Places bodies the way a decoder does, and seals in this thread what a pool would share out. */
-export function placeWith(
-  placer: BodyPlacer,
-): (content: Uint8Array, attributes: BodyAttributes) => BodyRef {
-  return (content: Uint8Array, attributes: BodyAttributes): BodyRef => {
-    placer.begin(content.length, attributes);
-    for (let at = 0; at < content.length; at += 1 << 20) {
-      placer.write(content.subarray(at, at + (1 << 20)));
-    }
-    return placer.end();
-  };
-}
-
-/** Tasks and results cross threads: they must survive `postMessage`. */
-export function sealContext(
-  runTask: (task: SealTask) => unknown,
-  options: { readonly signal?: AbortSignal; readonly fsync?: boolean } = {},
-): SealContext {
-  return {
-    signal: options.signal ?? new AbortController().signal,
-    fsync: options.fsync ?? false,
-    workers: 2,
-    runTasks: async (tasks) => {
-      await Promise.resolve();
-      return tasks.map((task) => structuredClone(runTask(structuredClone(task))));
-    },
-  };
-}
 
 /** What a reader must see of these entries, sorted by path. */
 export function expectedNames(entries: readonly TreeEntry[]): ListedName[] {
@@ -340,7 +304,8 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
 
   test(`${name}: a tree as deep as a path can be comes out whole`, async () => {
     const subject = await prepared();
-    const components = Array.from({ length: 2047 }, () => "d");
+    // 4,095 bytes: PATH_MAX without its NUL, less the file's own "/f".
+    const components = Array.from({ length: 511 }, () => "downdir").concat("downd");
     const entries: TreeEntry[] = components.map((_, index) => ({
       path: components.slice(0, index + 1).join("/"),
       type: "directory",
@@ -349,6 +314,7 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
     }));
     entries.push({ path: "", type: "directory", ...OWN });
     const deepest = components.join("/");
+    expect(`${deepest}/f`).toHaveLength(4095);
     entries.push({ path: `${deepest}/f`, type: "file", content: Buffer.from("deep"), ...OWN });
     entries.push({ path: "d/link", type: "hardlink", target: `${deepest}/f` });
     await seal(subject, treeOf(subject, entries));

@@ -63,6 +63,7 @@ class DirectoryPlacer implements BodyPlacer {
   }
 
   write(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
     this.#advance(chunk.length);
     const start = this.#position - chunk.length;
     if (this.#size < HOLE) this.#put(chunk, start);

@@ -32,8 +32,10 @@ export interface SealPlan {
  *
  * The plan depends on nothing but the tree, so that lists of omissions are the same on every machine.
  */
-export function planSeal(tree: RootfsTree): SealPlan {
-  const runNames = Math.max(RUN_NAMES, Math.ceil(tree.entries / MOST_RUNS));
+export function planSeal(
+  tree: RootfsTree,
+  runNames: number = Math.max(RUN_NAMES, Math.ceil(tree.entries / MOST_RUNS)),
+): SealPlan {
   const roles = new Uint8Array(new SharedArrayBuffer(tree.nameCount));
   const early: number[] = [];
   const late: number[] = [];

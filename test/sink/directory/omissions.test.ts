@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { omissionLines, Omissions } from "../../../src/sink/directory/omissions.ts";
+
+test("no omissions are no lines", () => {
+  expect(omissionLines([])).toEqual([]);
+  expect(omissionLines([new Omissions()])).toEqual([]);
+});
+
+test("what is missing comes before whose it is, in the order of the tasks", () => {
+  const [first, second] = [new Omissions(), new Omissions()];
+  first.addOwner(Buffer.from("a"), "owner 1:1 not set");
+  first.add(Buffer.from("b"), "device 1:3 left out");
+  second.addOwner(Buffer.alloc(0), "owner 0:0 not set");
+  second.add(Buffer.from("c\n\x1b[31m"), "user.x left out");
+  expect(omissionLines([first, second])).toEqual([
+    "b: device 1:3 left out",
+    "c\\x0a\\x1b[31m: user.x left out",
+    "a: owner 1:1 not set",
+    "/: owner 0:0 not set",
+  ]);
+});
+
+test("a thousand lines stand whole, one more is a count", () => {
+  const omissions = new Omissions();
+  for (let index = 0; index < 1000; index++) omissions.add(Buffer.from(`f${index}`), "left out");
+  expect(omissionLines([omissions])).toHaveLength(1000);
+  omissions.addOwner(Buffer.from("z"), "owner 1:1 not set");
+  expect(omissionLines([omissions])).toHaveLength(1001);
+  expect(omissionLines([omissions]).at(-1)).toBe("… and 1 more");
+});
