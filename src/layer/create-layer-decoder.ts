@@ -75,6 +75,7 @@ class StreamingLayerDecoder implements LayerDecoder {
   }
 
   finish(): LayerSummary {
+    if (this.#closed) throw new Error("finish() of a closed layer decoder");
     if (this.#compressedBytes !== this.#options.sizeBytes) throw this.#sizeMismatch();
     const digest = this.#digest.digest("hex");
     if (digest !== this.#options.digest.hex) throw this.#digestMismatch(digest);

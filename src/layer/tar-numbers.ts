@@ -62,12 +62,9 @@ export interface Timestamp {
   nanoseconds: number;
 }
 
-/** What a sink clamps to what it can hold; beyond it lies nothing that any kernel has. */
-const LATEST_SECONDS = 2 ** 63;
-
 /** Absurd times are clamped, never refused (rule 23): they come from broken clocks, not only from attackers. */
 export function clampSeconds(seconds: number): number {
-  return Math.min(Math.max(seconds, -LATEST_SECONDS), LATEST_SECONDS);
+  return Math.min(Math.max(seconds, -BEYOND_INT64), BEYOND_INT64);
 }
 
 /** `[+-]digits[.digits]` of a pax time record; digits past the ninth are cut off. @returns whether it is one */
