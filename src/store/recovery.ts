@@ -27,6 +27,8 @@ export interface StoreContext {
   readonly catalog: Catalog;
 }
 
+const TRASH = ".trash";
+
 /** What an ingest has outside the store. */
 export interface Outside {
   readonly output?: OutputPlace;
@@ -43,10 +45,11 @@ export async function removeLeftovers(context: StoreContext): Promise<number> {
   const count = async (work: Promise<boolean>): Promise<void> => {
     if (await work.catch(() => false)) removed += 1;
   };
-  for (const id of ingestIds(context.layout.ingestPath)) await count(recoverIngest(context, id));
+  const { ingestPath } = context.layout;
+  for (const id of ingestIds(ingestPath)) await count(recoverIngest(context, id));
   for (const id of await context.catalog.orphans()) await count(removeOrphan(context, id));
-  for (const name of listDirectory(context.layout.trashPath)) {
-    await count(removeWorkspace(join(context.layout.trashPath, name)).then(() => true));
+  for (const name of listDirectory(ingestPath).filter((entry) => entry.endsWith(TRASH))) {
+    await count(removeWorkspace(join(ingestPath, name)).then(() => true));
   }
   return removed;
 }
@@ -134,9 +137,9 @@ async function remove(layout: StoreLayout, path: string): Promise<void> {
 }
 
 /** @returns undefined when there was nothing to move */
-function moveToTrash({ trashPath }: StoreLayout, path: string): string | undefined {
+function moveToTrash({ ingestPath }: StoreLayout, path: string): string | undefined {
   // Renamed as it is, without a new directory around it: a full disk must not be in the way of making room.
-  const garbage = join(trashPath, `${basename(path)}.${randomToken()}`);
+  const garbage = join(ingestPath, `${basename(path)}.${randomToken()}${TRASH}`);
   try {
     renameSync(path, garbage);
     return garbage;

@@ -25,7 +25,7 @@ export interface SqliteCatalogOptions {
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   createCatalogFile(options.path);
-  const connection = openSqlite(options.path);
+  const connection = await openSqlite(options.path);
   try {
     await migrate(connection, options.path);
   } catch (error) {

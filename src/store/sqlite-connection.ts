@@ -38,12 +38,17 @@ export interface SqliteConnection {
  * the directory once the journal is gone: only then a commit outlives a power-off.
  * @throws ImportError ERR_STORE_IO, ERR_STORE_CORRUPT, ERR_DISK_FULL
  */
-export function openSqlite(path: string): SqliteConnection {
-  const database = translating(path, () => {
-    const opened = openDatabase(path, LOCK_WAIT_MS);
-    opened.exec("PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;");
-    return opened;
-  });
+export async function openSqlite(path: string): Promise<SqliteConnection> {
+  const database = translating(path, () => openDatabase(path, LOCK_WAIT_MS));
+  try {
+    // Even this reads the file, so another process can be in the way.
+    await retrying(path, () =>
+      database.exec("PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"),
+    );
+  } catch (error) {
+    database.close();
+    throw error;
+  }
   return {
     read: (body) => retrying(path, () => inTransaction(database, "BEGIN", body)),
     write: (body) => retrying(path, () => inTransaction(database, "BEGIN IMMEDIATE", body)),

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { ImportError } from "../errors.ts";
+import { ImportError, printable } from "../errors.ts";
 import { syncDirectory } from "./durable-files.ts";
 import type { OpenStoreOptions } from "./store.ts";
 import { attempt, errnoOf, fileError } from "./store-error.ts";
@@ -12,10 +12,11 @@ export interface StoreLayout {
   readonly catalogPath: string;
   /** `<snapshot id>/`: finished snapshots. */
   readonly snapshotsPath: string;
-  /** `<ingest id>/` and `<ingest id>.lock`: imports in progress. */
+  /**
+   * `<ingest id>/` and `<ingest id>.lock`: imports in progress. `….trash/`: what nobody needs any more, to be removed now
+   * or by a later run.
+   */
   readonly ingestPath: string;
-  /** What nobody needs any more and nobody can see: removed now, or by a later run. */
-  readonly trashPath: string;
 }
 
 /** @throws ImportError ERR_STORE_IO when the environment names no place */
@@ -44,9 +45,8 @@ export function prepareHome(requestedPath: string): StoreLayout {
     catalogPath: join(homePath, "catalog.db"),
     snapshotsPath: join(homePath, "snapshots"),
     ingestPath: join(homePath, "ingest"),
-    trashPath: join(homePath, "trash"),
   };
-  for (const path of [layout.snapshotsPath, layout.ingestPath, layout.trashPath]) {
+  for (const path of [layout.snapshotsPath, layout.ingestPath]) {
     try {
       makeDirectory(path);
     } catch (error) {
@@ -62,7 +62,14 @@ export function isDenied(error: unknown): boolean {
 }
 
 function makeDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status?.isDirectory() === true) return;
+  if (status !== undefined) {
+    throw new ImportError(
+      "ERR_STORE_IO",
+      `the store needs ${printable(path, 4096)}, which is not a directory`,
+    );
+  }
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) {
