@@ -30,6 +30,8 @@ export interface PartFacts {
   readonly sizeBytes: number;
   readonly what: string;
   readonly reference: string;
+  /** How the blob is compressed by its media type. */
+  readonly stored: "gzip" | "zstd" | undefined;
   /** The coding turned out to be only a label. */
   readonly takeRaw: boolean;
 }
@@ -64,7 +66,7 @@ export function openPart(followed: FollowedAnswer, facts: PartFacts): BlobPart {
   const coding = codingOf(headerOf(answer.headers, "content-encoding"));
   const onlyLabel = facts.takeRaw || contentLength === facts.sizeBytes - plan.startsAt;
   if (coding !== undefined && !onlyLabel) {
-    const reader = decodedReader(answer.body, coding);
+    const reader = decodedReader(answer.body, coding, facts.stored);
     return { ...part, reader, endsAt: undefined, encoded: true };
   }
   const endsAt = plan.lengthBytes === undefined ? undefined : plan.startsAt + plan.lengthBytes;

@@ -21,6 +21,8 @@ export interface BlobRequest {
 export interface BlobStreamOptions {
   readonly places: readonly BlobPlace[];
   readonly sizeBytes: number;
+  /** How the blob is compressed by its media type. */
+  readonly stored: "gzip" | "zstd" | undefined;
   /** `layer sha256:… of ghcr.io/org/app:1.2` */
   readonly what: string;
   readonly reference: string;

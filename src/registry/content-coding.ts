@@ -47,8 +47,16 @@ export function undoCoding(bytes: Uint8Array, coding: ContentCoding, maxBytes: n
   }
 }
 
-/** Undoes the coding of a body while it is read. @throws CodingError from `read` when the bytes are not so coded */
-export function decodedReader(body: BodyReader, coding: ContentCoding): BodyReader {
+/**
+ * Undoes the coding of a body while it is read.
+ * @param stored the blob is compressed itself, so what comes out must be: else the coding was a label for that
+ * @throws CodingError from `read` when the bytes are not so coded
+ */
+export function decodedReader(
+  body: BodyReader,
+  coding: ContentCoding,
+  stored: "gzip" | "zstd" | undefined,
+): BodyReader {
   const decoder = decoderFor(coding);
   /** Errors of the connection pass through as they are; those of the decoder become CodingErrors. */
   let broken: Error | undefined;
@@ -69,10 +77,14 @@ export function decodedReader(body: BodyReader, coding: ContentCoding): BodyRead
   const output: AsyncIterator<unknown> = decoder[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array();
 
+  let started = false;
   const nextChunk = async (): Promise<Uint8Array> => {
     try {
       const { value } = await output.next();
-      return value instanceof Uint8Array ? value : new Uint8Array();
+      const chunk = value instanceof Uint8Array ? value : new Uint8Array();
+      if (!started) refuseLabel(chunk, stored);
+      started = true;
+      return chunk;
     } catch (error) {
       const message = "the Content-Encoding could not be undone";
       throw broken ?? new CodingError(message, { cause: error });
@@ -96,6 +108,17 @@ export function decodedReader(body: BodyReader, coding: ContentCoding): BodyRead
       decoder.destroy();
     },
   };
+}
+
+/** Apache labels stored gzip blobs `x-gzip`: undoing that would hand on the tar inside (moby#17595). */
+function refuseLabel(start: Uint8Array, stored: "gzip" | "zstd" | undefined): void {
+  const isGzip = start[0] === 0x1f && start[1] === 0x8b;
+  // A zstd frame, or a skippable one.
+  const isZstd =
+    (start[0] === 0x28 && start[1] === 0xb5) || (start[1] === 0x2a && start[2] === 0x4d);
+  if ((stored === "gzip" && !isGzip) || (stored === "zstd" && !isZstd)) {
+    throw new Error("the coding names the blob's own compression");
+  }
 }
 
 function decoderFor(coding: ContentCoding): Transform {

@@ -55,9 +55,11 @@ export function looksLikeHtml(body: Uint8Array): boolean {
   return /^(\u00ef\u00bb\u00bf)?\s*<(!doctype html|html|head|body)\b/i.test(start);
 }
 
-/** One line that may go to a terminal. */
+/** One line that may go to a terminal. The query of a link is left out: a signed URL is a secret (ERR-1). */
 export function sanitised(text: string): string {
-  return printable(text.replaceAll(/\s+/g, " ").trim(), MESSAGE_CHARACTERS);
+  const oneLine = text.replaceAll(/\s+/g, " ").trim();
+  const unsigned = oneLine.replaceAll(/(\bhttps?:\/\/[^\s?#"<>]*)\?[^\s"<>]*/gi, "$1?…");
+  return printable(unsigned, MESSAGE_CHARACTERS);
 }
 
 interface OneError {

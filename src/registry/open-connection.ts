@@ -22,7 +22,7 @@ export function openConnection(
   const { registry, apiHost, repository, canonical } = reference;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const retries = new RetryState(timing, options.onRetry, options.random);
-  const registryHosts = [...new Set([apiHost.toLowerCase(), registry.toLowerCase()])];
+  const registryHosts = [...new Set([apiHost, registry])];
   const trust = new TrustStore({ env, insecure, registryHosts });
   const sender: Sender = {
     transport: new Transport({ env, userAgent, concurrency, timing, trust }),

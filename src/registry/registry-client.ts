@@ -100,6 +100,7 @@ export class RegistryClient {
       path: `blobs/${digest.text}`,
       accept: "*/*",
       what: `config ${digest.text} of ${this.#connection.reference}`,
+      reference: this.#connection.reference,
       maxBytes: this.#options.limits.configBytes,
       digest,
       signal,
@@ -118,6 +119,7 @@ export class RegistryClient {
     return new BlobStream({
       places: [...foreign, this.#registryPlace(descriptor, what)],
       sizeBytes: descriptor.sizeBytes,
+      stored: storedAs(descriptor),
       what,
       reference,
       fresh,
@@ -162,11 +164,17 @@ export class RegistryClient {
       path: `manifests/${path}`,
       accept: MANIFEST_ACCEPT,
       what: digest === undefined ? `manifest of ${reference}` : `manifest ${path} of ${reference}`,
+      reference,
       maxBytes: this.#options.limits.manifestBytes,
       digest,
       signal,
     });
   }
+}
+
+function storedAs({ mediaType }: Descriptor): "gzip" | "zstd" | undefined {
+  if (/[+.]gzip$/.test(mediaType)) return "gzip";
+  return /[+.]zstd$/.test(mediaType) ? "zstd" : undefined;
 }
 
 /** PING-1: an HTML 404 may come from a web site that is no registry at all; then that is the error. */

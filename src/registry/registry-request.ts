@@ -79,7 +79,7 @@ export async function sendToRegistry(
       status === 401 &&
       round < MAX_ROUNDS &&
       last !== undefined &&
-      (await answered(followed, last, { refreshed, signal: get.signal }));
+      (await answered(followed, last, { refreshed, ...get, reference: connection.reference }));
     if (!again) throw refusal(connection, get, { followed, body, last });
   }
 }
@@ -130,11 +130,14 @@ function authorizerFor(
   return made;
 }
 
-async function answered(
-  followed: FollowedAnswer,
-  sentTo: SentTo,
-  round: { readonly refreshed: Set<HostAuthorizer>; readonly signal: AbortSignal },
-): Promise<boolean> {
+interface Round {
+  readonly refreshed: Set<HostAuthorizer>;
+  readonly what: string;
+  readonly reference: string;
+  readonly signal: AbortSignal;
+}
+
+async function answered(followed: FollowedAnswer, sentTo: SentTo, round: Round): Promise<boolean> {
   const { authorizer, authorization } = sentTo;
   const lines = challengeLines(followed.answer);
   // An object store answers an expired link with 401 too, and challenges nobody: that is not for the authorizer.
@@ -151,9 +154,28 @@ async function answered(
     return outcome !== "refused";
   } catch (error) {
     // Of a redirect's target that cannot be satisfied, the registry is asked again (BLOB-6).
-    if (elsewhere(followed) && error instanceof ImportError && !round.signal.aborted) return false;
-    throw error;
+    if (!(error instanceof ImportError) || round.signal.aborted) throw error;
+    if (elsewhere(followed)) return false;
+    throw named(error, followed, round);
   }
+}
+
+/** The authorizer knows the host; the user wants to know for what. */
+function named(
+  error: ImportError,
+  followed: FollowedAnswer,
+  { what, reference }: { readonly what: string; readonly reference: string },
+): ImportError {
+  const ofRegistry = error.code === "ERR_AUTH_REQUIRED" || error.code === "ERR_REGISTRY_PROTOCOL";
+  if (!ofRegistry || error.details["reference"] !== undefined) return error;
+  const message = error.message.includes(reference)
+    ? error.message
+    : `${error.message}, for the ${what}`;
+  return new ImportError(error.code, message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    details: { ...error.details, reference, host: followed.hosts, status: followed.answer.status },
+    cause: error.cause,
+  });
 }
 
 function elsewhere({ hosts }: FollowedAnswer): boolean {

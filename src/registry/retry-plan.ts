@@ -63,6 +63,10 @@ async function pauseFor(delayMs: number, signal: AbortSignal): Promise<void> {
   }
 }
 
+function escaped(text: string): string {
+  return text.replaceAll(/[^\w]/g, String.raw`\$&`);
+}
+
 /** The tries of one logical request (registry-cases RETRY-1 … RETRY-4). */
 export class RetryPlan {
   readonly #state: RetryState;
@@ -96,7 +100,7 @@ export class RetryPlan {
     if (delayMs === undefined) throw failure.error;
     const event = {
       what: this.#what,
-      why: failure.error.message,
+      why: failure.error.message.replace(new RegExp(`,? for the ${escaped(this.#what)}`), ""),
       attempt: ++this.#repetitions + 1,
       delayMs,
     };

@@ -25,6 +25,8 @@ export interface SmallRequest {
   readonly accept: string;
   /** `manifest of ghcr.io/org/app:1.2` */
   readonly what: string;
+  /** For `details`: the normalised reference. */
+  readonly reference: string;
   readonly maxBytes: number;
   /** What the bytes must be, if it is known. */
   readonly digest: Digest | undefined;
@@ -135,6 +137,7 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
     const actual = digestOf(bytes, wrong.algorithm);
     const message = `the ${request.what} does not match its digest: expected ${wrong.text}, got ${actual.text} from ${followed.hosts}`;
     throw failure("ERR_DIGEST_MISMATCH", message, followed, {
+      reference: request.reference,
       expected: wrong.text,
       actual: actual.text,
     });
@@ -143,7 +146,7 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
     announced === undefined && header !== undefined && !OTHER_ALGORITHM.test(header);
   if (malformed && request.digest === undefined) {
     const message = `${followed.hosts} sent the malformed Docker-Content-Digest "${sanitised(header)}" for the ${request.what}`;
-    throw failure("ERR_REGISTRY_PROTOCOL", message, followed, {});
+    throw failure("ERR_REGISTRY_PROTOCOL", message, followed, { reference: request.reference });
   }
 }
 
@@ -152,7 +155,8 @@ const OTHER_ALGORITHM = /^(?!sha(?:256|384|512):)[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[
 
 function tooBig(followed: FollowedAnswer, request: SmallRequest): ImportError {
   const message = `the ${request.what} is larger than ${request.maxBytes} bytes`;
-  return failure("ERR_MANIFEST_INVALID", message, followed, { limit: request.maxBytes }).error;
+  const details = { reference: request.reference, limit: request.maxBytes };
+  return failure("ERR_MANIFEST_INVALID", message, followed, details).error;
 }
 
 function failure(

@@ -7,6 +7,7 @@ import { ImportError } from "../errors.ts";
 import type { HostCertificates } from "./certs-d.ts";
 import { readHostCertificates } from "./certs-d.ts";
 import type { HttpTarget } from "./http-target.ts";
+import { parseTarget } from "./http-target.ts";
 
 /** How the certificate of a host is judged; hosts with the same `key` share connections' settings. */
 export interface Trust {
@@ -46,7 +47,7 @@ export class TrustStore {
 
   /** @throws ImportError ERR_CONFIG_INVALID when certs.d is unusable */
   trustFor(target: HttpTarget): Trust {
-    const isRegistry = this.#options.registryHosts.includes(target.host);
+    const isRegistry = this.#options.registryHosts.some((host) => isAt(target, host));
     if (isRegistry) return (this.#registry ??= this.#trustOfRegistry(target));
     if (this.#believesAnything(target)) return UNVERIFIED;
     return (this.#general ??= {
@@ -88,6 +89,12 @@ export class TrustStore {
     const own = folder === "" ? [] : certificatesIn(folder);
     return [...getCACertificates("default"), bundle, ...own].filter((text) => text !== "");
   }
+}
+
+/** By host and port, whichever way the port of https is written. */
+function isAt(target: HttpTarget, host: string): boolean {
+  const other = parseTarget(`${target.scheme}://${host}/`);
+  return typeof other !== "string" && other.origin === target.origin;
 }
 
 const UNVERIFIED: Trust = { key: "unverified", rejectUnauthorized: false };

@@ -1,3 +1,4 @@
+import { layerLabel } from "../errors.ts";
 import type { ResolvedImage } from "../oci/image.ts";
 import type { Reference } from "../oci/parse-reference.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
@@ -14,13 +15,22 @@ export async function openRegistrySource(
   options: OpenSourceOptions,
   timing: Partial<RequestTiming> = {},
 ): Promise<ImageSource> {
+  /** Digest → how messages name the layer; the lowest, where one occurs twice. */
+  const labels = new Map<string, string>();
   const client = new RegistryClient({ ...options, reference, timing });
   return {
     reference: reference.canonical,
-    resolve: (wanted, signal) => resolveFrom(client, reference, { wanted, signal, options }),
+    resolve: async (wanted, signal) => {
+      const image = await resolveFrom(client, reference, { wanted, signal, options });
+      for (const { index, descriptor } of image.layers.toReversed()) {
+        labels.set(descriptor.digest.text, layerLabel(index, image.layers.length, image.reference));
+      }
+      return image;
+    },
     openLayer: async (descriptor, { signal, fresh }) => {
       if (descriptor.data !== undefined) return embeddedStream(descriptor.data);
-      const what = `layer ${descriptor.digest.text} of ${reference.canonical}`;
+      const name = labels.get(descriptor.digest.text) ?? `layer of ${reference.canonical}`;
+      const what = `${name} (${descriptor.digest.text})`;
       return client.openBlob(descriptor, { signal, fresh, what });
     },
     close: () => client.close(),
