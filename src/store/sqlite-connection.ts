@@ -1,3 +1,5 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ImportError, printable } from "../errors.ts";
@@ -8,6 +10,7 @@ const LOCK_WAIT_MS = 100;
 /** How long a call waits for other processes. Two hundred of them at once, on a slow disk, stay well below. */
 const BUSY_DEADLINE_MS = 120_000;
 const MAX_BACK_OFF_MS = 250;
+const NO_SPACE_HINT = "Free some space, or choose another place for the store ($ROOTLIFT_HOME).";
 
 /** Primary result codes (sqlite3.h). The extended code has more above the low byte. */
 const SQLITE = {
@@ -150,18 +153,11 @@ function sqliteError(error: unknown, path: string): ImportError {
     case SQLITE.full:
       return new ImportError("ERR_DISK_FULL", `cannot write the catalog ${place}: ${why}`, {
         ...context,
-        hint: "Free some space, or choose another place for the store ($ROOTLIFT_HOME).",
+        hint: NO_SPACE_HINT,
       });
     case SQLITE.readOnly:
     case SQLITE.cannotOpen:
-      return new ImportError(
-        "ERR_STORE_IO",
-        `cannot open the catalog ${place} for writing: ${why}`,
-        {
-          ...context,
-          hint: "Run as the user who owns the store, or choose another place ($ROOTLIFT_HOME).",
-        },
-      );
+      return notWritable(path, why, error);
     case SQLITE.busy:
     case SQLITE.locked:
       return new ImportError("ERR_STORE_IO", `the catalog ${place} stayed locked for two minutes`, {
@@ -171,5 +167,28 @@ function sqliteError(error: unknown, path: string): ImportError {
     case undefined:
     default:
       return new ImportError("ERR_STORE_IO", `cannot use the catalog ${place}: ${why}`, context);
+  }
+}
+
+function notWritable(path: string, why: string, cause: unknown): ImportError {
+  const place = printable(path, 4096);
+  const context = { cause, details: { path: place } };
+  if (isOutOfInodes(dirname(path))) {
+    const message = `cannot write the catalog ${place}: the file system has no inodes left`;
+    return new ImportError("ERR_DISK_FULL", message, { ...context, hint: NO_SPACE_HINT });
+  }
+  return new ImportError("ERR_STORE_IO", `cannot open the catalog ${place} for writing: ${why}`, {
+    ...context,
+    hint: "Run as the user who owns the store, or choose another place ($ROOTLIFT_HOME).",
+  });
+}
+
+/** SQLite keeps the errno to itself. */
+function isOutOfInodes(directory: string): boolean {
+  try {
+    const { files, ffree } = statfsSync(directory);
+    return files > 0 && ffree === 0;
+  } catch {
+    return false;
   }
 }

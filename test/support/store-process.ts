@@ -6,6 +6,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TRACE_MARK } from "./run-store-process.ts";
 import { fakeImport, importRequest, makeRootfs } from "./fake-import.ts";
+import { requireSoundStore } from "./store-invariants.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -72,6 +73,9 @@ async function act(store: Store): Promise<void> {
         }
         if (round === 0) say({ churning: true });
       }
+    case "check":
+      say({ contents: await requireSoundStore(store) });
+      return;
     case "list":
       say({
         names: (await store.catalog.list({ project: "default" })).map(({ image }) => image.name),
