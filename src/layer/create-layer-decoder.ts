@@ -8,7 +8,6 @@ import { createPlainStream } from "./decompressor.ts";
 import { createZstdStream } from "./zstd-stream.ts";
 import type { Compression } from "./sniff.ts";
 import type { Decompressor } from "./decompressor.ts";
-import type { Digest } from "../oci/digest.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Hash } from "node:crypto";
 import type { LayerDecoder, LayerDecoderOptions, LayerSummary } from "./layer-decoder.ts";
@@ -26,6 +25,7 @@ const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "ERR_LINK_TARGET_MISSING",
 ]);
 
+/** See `LayerDecoder`. One a layer; it holds about 2 MiB, and a zstd window where the layer has one. */
 export function createLayerDecoder(options: LayerDecoderOptions): LayerDecoder {
   return new StreamingLayerDecoder(options);
 }
@@ -181,7 +181,7 @@ class StreamingLayerDecoder implements LayerDecoder {
     const { diffId } = this.#options;
     const hex = this.#diffId?.digest("hex") ?? digestHex;
     if (hex === diffId.hex) return;
-    const found: Digest["text"] = `${diffId.algorithm}:${hex}`;
+    const found = `${diffId.algorithm}:${hex}`;
     const problem = `its contents do not match the diff_id of the config: expected ${diffId.text}, got ${found}`;
     throw this.#fault("ERR_DIFF_ID_MISMATCH", problem, {
       hint: "The image is broken or was tampered with; ask its publisher to rebuild it.",
