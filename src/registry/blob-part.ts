@@ -57,7 +57,7 @@ export function openPart(followed: FollowedAnswer, facts: PartFacts): BlobPart {
   });
   if (plan.kind !== "take") {
     answer.body.cancel();
-    const message = `${hosts} ${plan.why}, for the ${facts.what}`;
+    const message = `${hosts} ${plan.why}, for ${facts.what}`;
     if (plan.kind === "restart") throw new RangeRefused(message);
     throw protocolFailure(message, followed, facts);
   }
@@ -109,7 +109,7 @@ export function sizeMismatch(facts: SizeFacts, actual: string): ImportError {
   const page = html ? ` (${facts.hosts} sent ${sanitised(facts.contentType ?? "")})` : "";
   return new ImportError(
     "ERR_SIZE_MISMATCH",
-    `the ${facts.what} has ${facts.sizeBytes} bytes, ${facts.hosts} sends ${actual}${page}`,
+    `${facts.what} has ${facts.sizeBytes} bytes, ${facts.hosts} sends ${actual}${page}`,
     {
       hint: "Import again; if it repeats, the registry or a proxy in between serves something else.",
       details: { reference: facts.reference, host: facts.hosts, expectedBytes: facts.sizeBytes },

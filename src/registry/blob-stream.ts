@@ -139,7 +139,7 @@ export class BlobStream {
     this.#dropPart();
     // A range may be answered with less than was asked for: the rest is asked for next (BLOB-7).
     if (part.endsAt === part.at && bytes >= PROGRESS_BYTES) return;
-    const message = `${part.hosts}: the connection was closed early, for the ${this.#options.what}`;
+    const message = `${part.hosts}: the connection was closed early, for ${this.#options.what}`;
     const error = new ImportError("ERR_NETWORK", message, {
       hint: "Check the network, and whether a proxy or firewall stands in between.",
       details: { reference: this.#options.reference, host: part.hosts, offsetBytes: part.at },

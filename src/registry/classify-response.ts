@@ -19,7 +19,7 @@ export interface AnswerFacts {
   readonly basicAtHand?: boolean;
   /** Who answered; after a redirect all hosts: `ghcr.io, then pkg.example.com`. */
   readonly host: string;
-  /** `manifest of ghcr.io/org/app:1.2` */
+  /** `the manifest of ghcr.io/org/app:1.2` */
   readonly what: string;
   readonly status: number;
   /** Lower-case names; several lines of one name joined, except those of `www-authenticate`. */
@@ -64,7 +64,7 @@ export function classifyResponse(facts: AnswerFacts): Verdict {
   const answer = spoken.filter((part) => part !== undefined).join(" ");
   return {
     ...waited,
-    message: `${facts.host} answered ${answer} for the ${facts.what}${waited.why ?? ""}`,
+    message: `${facts.host} answered ${answer} for ${facts.what}${waited.why ?? ""}`,
     hint: hintFor(facts, waited, said),
     said,
   };
@@ -86,15 +86,15 @@ export function classifyManifestBody(facts: AnswerFacts): Verdict | undefined {
     body: Uint8Array,
   ): Pick<Verdict, "code" | "retry" | "message"> | undefined {
     if (body.length === 0) {
-      const message = `${facts.host} sent an empty answer for the ${facts.what}`;
+      const message = `${facts.host} sent an empty answer for ${facts.what}`;
       return { code: "ERR_MANIFEST_INVALID", retry: "once", message };
     }
     if (looksLikeHtml(body)) {
-      const message = `${facts.host} answered with an HTML page, not a manifest, for the ${facts.what}; is it a registry?`;
+      const message = `${facts.host} answered with an HTML page, not a manifest, for ${facts.what}; is it a registry?`;
       return { code: "ERR_REGISTRY_PROTOCOL", retry: "once", message };
     }
     if (isJson(body)) return undefined;
-    const message = `${facts.host} sent something that is not JSON for the ${facts.what}; it may have been cut off`;
+    const message = `${facts.host} sent something that is not JSON for ${facts.what}; it may have been cut off`;
     return { code: "ERR_MANIFEST_INVALID", retry: "once", message };
   }
 }

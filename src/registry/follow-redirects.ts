@@ -87,14 +87,11 @@ function checkNext(request: FollowedRequest, next: HttpTarget, hops: number): vo
   request.checkTarget?.(next);
   const { host } = request.first;
   if (hops + 1 > (request.maxHops ?? Infinity)) {
-    throw new ImportError(
-      "ERR_REDIRECT_REFUSED",
-      `${host} redirects the ${request.what} too often`,
-    );
+    throw new ImportError("ERR_REDIRECT_REFUSED", `${host} redirects ${request.what} too often`);
   }
   // Attack: the body of a token request is a secret, and its redirect's target is chosen by whoever answers.
   if (request.method === "POST" && next.origin !== request.first.origin) {
-    const message = `${host} redirects the ${request.what} to ${next.host}; credentials are not sent there`;
+    const message = `${host} redirects ${request.what} to ${next.host}; credentials are not sent there`;
     throw new ImportError("ERR_REDIRECT_REFUSED", message);
   }
 }

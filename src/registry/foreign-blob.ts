@@ -55,7 +55,7 @@ function checkForeign(target: HttpTarget, facts: ForeignFacts): void {
 function refused(facts: ForeignFacts, why: string): ImportError {
   return new ImportError(
     "ERR_REDIRECT_REFUSED",
-    `the ${facts.what} names a place that is not asked: ${printable(why)}`,
+    `${facts.what} names a place that is not asked: ${printable(why)}`,
     { details: { reference: facts.reference } },
   );
 }

@@ -9,7 +9,7 @@ export interface ConnectionFacts {
   readonly host: string;
   /** `host:port` of the proxy in between. */
   readonly proxy?: string | undefined;
-  /** `manifest of ghcr.io/org/app:1.2` */
+  /** `the manifest of ghcr.io/org/app:1.2` */
   readonly what: string;
   readonly beforeAnswer: boolean;
 }
@@ -70,19 +70,15 @@ export function networkFailure(error: unknown, facts: ConnectionFacts): RequestF
   if (isTls(code, main)) return failure("ERR_TLS", tlsMessage(code, main, where), "no", facts);
   if (main instanceof ClockError || code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
     const reason = main instanceof ClockError ? main.message : "no connection in time";
-    return failure("ERR_TIMEOUT", `${where}: ${reason}, for the ${facts.what}`, "yes", facts);
+    return failure("ERR_TIMEOUT", `${where}: ${reason}, for ${facts.what}`, "yes", facts);
   }
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
-    const message = `${where} does not answer in HTTP as it should, for the ${facts.what}`;
-    return failure(
-      "ERR_REGISTRY_PROTOCOL",
-      message,
-      code.startsWith("HPE_") ? "once" : "no",
-      facts,
-    );
+  const unreadable = main.name === "HTTPParserError" || code.startsWith("HPE_");
+  if (unreadable || code === "UND_ERR_HEADERS_OVERFLOW") {
+    const message = `${where} does not answer in HTTP as it should, for ${facts.what}`;
+    return failure("ERR_REGISTRY_PROTOCOL", message, unreadable ? "once" : "no", facts);
   }
   const reasons = [...new Set(errors.map(reasonOf))].slice(0, 4).join("; ");
-  const message = `${where}: ${reasons}, for the ${facts.what}`;
+  const message = `${where}: ${reasons}, for ${facts.what}`;
   if (code === "ENOTFOUND") {
     // Resolvers flap: once more, a second later.
     return failure("ERR_NETWORK", message, "once", { ...facts, retryAfterMs: 1000 });

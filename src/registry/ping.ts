@@ -17,7 +17,7 @@ export async function looksLikeRegistry(
       method: "GET",
       headers: { accept: "application/json", "accept-encoding": "identity" },
       lane: "api",
-      what: `API of ${connection.registry}`,
+      what: `the API of ${connection.registry}`,
       signal,
       authorizationFor: () => undefined,
     });

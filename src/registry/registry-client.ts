@@ -99,7 +99,7 @@ export class RegistryClient {
       kind: "config",
       path: `blobs/${digest.text}`,
       accept: "*/*",
-      what: `config ${digest.text} of ${this.#connection.reference}`,
+      what: `the config ${digest.text} of ${this.#connection.reference}`,
       reference: this.#connection.reference,
       maxBytes: this.#options.limits.configBytes,
       digest,
@@ -163,7 +163,10 @@ export class RegistryClient {
       kind: "manifest",
       path: `manifests/${path}`,
       accept: MANIFEST_ACCEPT,
-      what: digest === undefined ? `manifest of ${reference}` : `manifest ${path} of ${reference}`,
+      what:
+        digest === undefined
+          ? `the manifest of ${reference}`
+          : `the manifest ${path} of ${reference}`,
       reference,
       maxBytes: this.#options.limits.manifestBytes,
       digest,

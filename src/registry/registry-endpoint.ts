@@ -45,12 +45,12 @@ export class RegistryEndpoint {
     if (!insecure && hostClass(https.hostname) !== "loopback") return "https";
     // A proxy would have to be asked to connect to a port that may not speak TLS at all.
     if (chooseProxy(https.origin, env) !== undefined) return "https";
-    const plan = new RetryPlan(retries, `connection to ${apiHost}`);
+    const plan = new RetryPlan(retries, `the connection to ${apiHost}`);
     for (;;) {
       try {
         return await probeScheme(https.hostname, portOf(apiHost), signal);
       } catch (error) {
-        const what = `manifest of ${reference}`;
+        const what = `the manifest of ${reference}`;
         const failure = networkFailure(error, { host: https.host, what, beforeAnswer: false });
         await plan.next(failure, signal);
       }

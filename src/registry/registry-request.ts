@@ -170,7 +170,7 @@ function named(
   if (!ofRegistry || error.details["reference"] !== undefined) return error;
   const message = error.message.includes(reference)
     ? error.message
-    : `${error.message}, for the ${what}`;
+    : `${error.message}, for ${what}`;
   return new ImportError(error.code, message, {
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     details: { ...error.details, reference, host: followed.hosts, status: followed.answer.status },

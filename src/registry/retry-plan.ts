@@ -100,7 +100,7 @@ export class RetryPlan {
     if (delayMs === undefined) throw failure.error;
     const event = {
       what: this.#what,
-      why: failure.error.message.replace(new RegExp(`,? for the ${escaped(this.#what)}`), ""),
+      why: failure.error.message.replace(new RegExp(`,? for ${escaped(this.#what)}`), ""),
       attempt: ++this.#repetitions + 1,
       delayMs,
     };

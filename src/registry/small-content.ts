@@ -23,7 +23,7 @@ export interface SmallRequest {
   /** `manifests/1.2`, `blobs/sha256:…` */
   readonly path: string;
   readonly accept: string;
-  /** `manifest of ghcr.io/org/app:1.2` */
+  /** `the manifest of ghcr.io/org/app:1.2` */
   readonly what: string;
   /** For `details`: the normalised reference. */
   readonly reference: string;
@@ -135,7 +135,7 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
   );
   if (wrong !== undefined) {
     const actual = digestOf(bytes, wrong.algorithm);
-    const message = `the ${request.what} does not match its digest: expected ${wrong.text}, got ${actual.text} from ${followed.hosts}`;
+    const message = `${request.what} does not match its digest: expected ${wrong.text}, got ${actual.text} from ${followed.hosts}`;
     throw failure("ERR_DIGEST_MISMATCH", message, followed, {
       reference: request.reference,
       expected: wrong.text,
@@ -145,7 +145,7 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
   const malformed =
     announced === undefined && header !== undefined && !OTHER_ALGORITHM.test(header);
   if (malformed && request.digest === undefined) {
-    const message = `${followed.hosts} sent the malformed Docker-Content-Digest "${sanitised(header)}" for the ${request.what}`;
+    const message = `${followed.hosts} sent the malformed Docker-Content-Digest "${sanitised(header)}" for ${request.what}`;
     throw failure("ERR_REGISTRY_PROTOCOL", message, followed, { reference: request.reference });
   }
 }
@@ -154,7 +154,7 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
 const OTHER_ALGORITHM = /^(?!sha(?:256|384|512):)[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
 function tooBig(followed: FollowedAnswer, request: SmallRequest): ImportError {
-  const message = `the ${request.what} is larger than ${request.maxBytes} bytes`;
+  const message = `${request.what} is larger than ${request.maxBytes} bytes`;
   const details = { reference: request.reference, limit: request.maxBytes };
   return failure("ERR_MANIFEST_INVALID", message, followed, details).error;
 }

@@ -191,7 +191,7 @@ function askedFor(order: TokenOrder, request: TokenRequest): AskedFor {
 }
 
 function whatOf(order: TokenOrder): string {
-  return `token for ${order.reference}`;
+  return `the token for ${order.reference}`;
 }
 
 function tokenCredentials(found: FoundCredentials | undefined): TokenCredentials | undefined {

@@ -102,6 +102,23 @@ test("a consumer that does not read stops the socket: what is held stays bounded
   expect(rest.length).toBe(sizeBytes - 1000);
 });
 
+test("a consumer slower than the server gets the bytes in their order", async () => {
+  const registry = await startedRegistry();
+  const blob = Buffer.from(randomBytes(8 << 20));
+  const added = await registry.addBlob(blob);
+  const stream = clientOf(registry).openBlob(descriptorOf(added), OPEN);
+  const parts: Buffer[] = [];
+  for (let total = 0; total < blob.length;) {
+    // Sizes that fit neither the socket's chunks nor the buffer, so that reads end within both.
+    const part = Buffer.alloc(Math.min(blob.length - total, 1000 + ((total * 7) % 400_000)));
+    expect(await stream.read(part)).toBe(part.length);
+    total += part.length;
+    parts.push(part);
+    if (parts.length % 3 === 0) await sleep(3);
+  }
+  expect(Buffer.concat(parts).equals(blob)).toBe(true);
+});
+
 test("a paused consumer is no stall, and a stalled server is", async () => {
   const registry = await startedRegistry();
   const blob = Buffer.from(randomBytes(50_000));

@@ -81,7 +81,7 @@ function factsOf(row: JsonObject): AnswerFacts {
     sent,
     sentScopes: ["repository:team/app:pull"],
     host: "registry.example.com",
-    what: `${textOf(request, "kind")} of registry.example.com/team/app:1`,
+    what: `the ${textOf(request, "kind")} of registry.example.com/team/app:1`,
     status: Number(response["status"]),
     header,
     challengeLines: Array.isArray(challenge)
