@@ -10,7 +10,7 @@ import { prepareHome, resolveHomePath } from "./store-home.ts";
 import type { OpenStoreOptions, Store } from "./store.ts";
 
 /**
- * Opens the store, and makes it when there is none.
+ * Opens the store, makes it when there is none, and removes what dead processes left in it.
  * @throws ImportError ERR_STORE_IO, ERR_STORE_NEWER, ERR_STORE_CORRUPT, ERR_DISK_FULL
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
@@ -20,6 +20,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     isIngestLive: (id) => isIngestLive(layout.ingestPath, id),
   });
   const context: StoreContext = { layout, catalog };
+  // Whatever command comes next after a crash cleans up. One that only reads must not fail over it.
+  await removeLeftovers(context).catch(() => 0);
   return {
     homePath: layout.homePath,
     catalog,

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Catalog } from "./catalog.ts";
 import { syncDirectory } from "./durable-files.ts";
 import { isIngestId, isSnapshotId, randomToken, snapshotIdOf } from "./ids.ts";
@@ -73,16 +73,13 @@ export async function discardIngest(
   committed: boolean,
 ): Promise<void> {
   try {
-    if (!committed && output !== undefined && published !== undefined) {
-      try {
-        withdraw(output, published);
-      } catch (error) {
-        throw fileError(error, "take back", output.path, "ERR_OUTPUT_IO");
-      }
+    if (output !== undefined) {
+      if (!committed && published !== undefined) takeBack(output, published);
+      await removeWorkspace(output.stagingPath);
+      if (!committed) syncIfPresent(dirname(output.stagingPath));
+      if (!committed) removeMadeParents(output);
     }
-    if (output !== undefined) await removeWorkspace(output.stagingPath);
-    if (!committed && output !== undefined) removeMadeParents(output);
-    if (!committed) await remove(layout, join(layout.snapshotsPath, snapshotIdOf(lock.id)));
+    if (!committed) await removeSnapshot(layout, snapshotIdOf(lock.id));
     // With `ingest.json`, so after what only that file knows of.
     await remove(layout, join(layout.ingestPath, lock.id));
     if (!committed) await catalog.release(lock.id);
@@ -91,6 +88,14 @@ export async function discardIngest(
     throw error;
   }
   lock.release();
+}
+
+function takeBack(output: OutputPlace, published: Identity): void {
+  try {
+    withdraw(output, published);
+  } catch (error) {
+    throw fileError(error, "take back", output.path, "ERR_OUTPUT_IO");
+  }
 }
 
 async function recoverIngest(context: StoreContext, id: string): Promise<boolean> {
@@ -121,22 +126,36 @@ function unlocked({ layout }: StoreContext, id: string): IngestLock | undefined 
 
 async function removeOrphan({ layout, catalog }: StoreContext, id: string): Promise<boolean> {
   // The id becomes a path: a damaged row must not lead anywhere else.
-  const garbage = isSnapshotId(id)
-    ? moveToTrash(layout, join(layout.snapshotsPath, id))
-    : undefined;
-  if (garbage !== undefined) syncDirectory(layout.snapshotsPath);
+  if (isSnapshotId(id)) await removeSnapshot(layout, id);
   await catalog.forgetOrphan(id);
-  if (garbage !== undefined) await removeWorkspace(garbage);
   return true;
 }
 
-/** First out of sight, then to pieces: a crash in between leaves garbage, never half a snapshot under its name. */
+async function removeSnapshot(layout: StoreLayout, id: string): Promise<void> {
+  const garbage = moveToTrash(layout, join(layout.snapshotsPath, id));
+  if (garbage === undefined) return;
+  syncIfPresent(layout.snapshotsPath);
+  await removeWorkspace(garbage);
+}
+
 async function remove(layout: StoreLayout, path: string): Promise<void> {
   const garbage = moveToTrash(layout, path);
   if (garbage !== undefined) await removeWorkspace(garbage);
 }
 
-/** @returns undefined when there was nothing to move */
+/** What tells of a thing goes only when the thing is gone for good: after a power-off it could be back otherwise. */
+function syncIfPresent(directory: string): void {
+  try {
+    syncDirectory(directory);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw fileError(error, "sync", directory);
+  }
+}
+
+/**
+ * First out of sight, then to pieces: a crash in between leaves garbage, never half a snapshot under its name.
+ * @returns undefined when there was nothing to move
+ */
 function moveToTrash({ ingestPath }: StoreLayout, path: string): string | undefined {
   // Renamed as it is, without a new directory around it: a full disk must not be in the way of making room.
   const garbage = join(ingestPath, `${basename(path)}.${randomToken()}${TRASH}`);

@@ -6,7 +6,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { contentOf, fakeImport, importRequest, rootfsContent } from "../support/fake-import.ts";
 import { importErrorFrom } from "../support/import-error.ts";
-import { startStoreProcess } from "../support/run-store-process.ts";
+import { runStoreProcess, startStoreProcess } from "../support/run-store-process.ts";
 import type { StoreProcess } from "../support/run-store-process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { requireSoundStore } from "../support/store-invariants.ts";
@@ -101,6 +101,19 @@ test("a damaged record of an ingest never makes recovery remove something else",
   expect(statSync(join(scratch, "precious")).isDirectory()).toBe(true);
   await requireSoundStore(store);
 });
+
+test(
+  "whatever command comes next cleans up, and one that only reads does so too",
+  LONG,
+  async () => {
+    const home = join(scratchDirectory(), "home");
+    const holder = await holdImport(["--home", home, "--name", "app"]);
+    await kill(holder);
+    expect(readdirSync(join(home, "ingest"))).toHaveLength(2);
+    expect(await runStoreProcess(["list", "--home", home])).toEqual([{ names: [] }]);
+    expect(readdirSync(join(home, "ingest"))).toEqual([]);
+  },
+);
 
 test("a directory of an ingest that has lost its lock file is removed", async () => {
   const store = await newStore();
