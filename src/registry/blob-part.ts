@@ -66,6 +66,10 @@ export function openPart(followed: FollowedAnswer, facts: PartFacts): BlobPart {
   const coding = codingOf(headerOf(answer.headers, "content-encoding"));
   const onlyLabel = facts.takeRaw || contentLength === facts.sizeBytes - plan.startsAt;
   if (coding !== undefined && !onlyLabel) {
+    if (plan.startsAt > 0) {
+      answer.body.cancel();
+      throw new RangeRefused(`${hosts} encoded a part of a blob, for ${facts.what}`);
+    }
     const reader = decodedReader(answer.body, coding, facts.stored);
     return { ...part, reader, endsAt: undefined, encoded: true };
   }

@@ -243,8 +243,8 @@ export class BlobStream {
       );
     }
     if (part === undefined) return error instanceof Error ? error : new Error(String(error));
-    const { what } = this.#options;
-    return networkFailure(error, { host: part.hosts, what, beforeAnswer: false });
+    const { what, reference } = this.#options;
+    return networkFailure(error, { host: part.hosts, what, reference, beforeAnswer: false });
   }
 
   #rangeError(error: RangeRefused): ImportError {

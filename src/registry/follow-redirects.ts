@@ -3,6 +3,7 @@ import { ERROR_BODY_BYTES } from "./error-body.ts";
 import type { HttpAnswer } from "./http-exchange.ts";
 import { headerOf } from "./http-exchange.ts";
 import type { HttpTarget } from "./http-target.ts";
+import type { RedirectStep } from "./redirect-policy.ts";
 import { isRedirect, redirectTarget } from "./redirect-policy.ts";
 import type { RetryState } from "./retry-plan.ts";
 import type { Lane, Transport } from "./transport.ts";
@@ -12,6 +13,8 @@ export interface Sender {
   readonly retries: RetryState;
   /** The user gave up certificate checks. */
   readonly insecure: boolean;
+  /** What is imported, for errors. */
+  readonly reference: string;
 }
 
 export interface FollowedRequest {
@@ -70,29 +73,41 @@ export async function followRedirects(
     });
     if (!isRedirect(answer.status)) return { answer, target, hops, hosts: hosts.join(", then ") };
     discard(answer);
-    const next = redirectTarget({
+    target = nextTarget(sender, request, {
       registry: request.first,
       from: target,
       location: headerOf(answer.headers, "location"),
       hops,
       insecure: sender.insecure,
     });
-    checkNext(request, next, hops);
-    target = next;
     if (hosts.at(-1) !== target.host) hosts.push(target.host);
+  }
+}
+
+function nextTarget(sender: Sender, request: FollowedRequest, step: RedirectStep): HttpTarget {
+  try {
+    const next = redirectTarget(step);
+    checkNext(request, next, step.hops);
+    return next;
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    throw new ImportError(error.code, `${error.message}, for ${request.what}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      details: { ...error.details, reference: sender.reference },
+    });
   }
 }
 
 function checkNext(request: FollowedRequest, next: HttpTarget, hops: number): void {
   request.checkTarget?.(next);
   const { host } = request.first;
-  if (hops + 1 > (request.maxHops ?? Infinity)) {
-    throw new ImportError("ERR_REDIRECT_REFUSED", `${host} redirects ${request.what} too often`);
-  }
+  const refuse = (why: string): never => {
+    throw new ImportError("ERR_REDIRECT_REFUSED", `${host} ${why}`, { details: { host } });
+  };
+  if (hops + 1 > (request.maxHops ?? Infinity)) refuse("redirects too often");
   // Attack: the body of a token request is a secret, and its redirect's target is chosen by whoever answers.
   if (request.method === "POST" && next.origin !== request.first.origin) {
-    const message = `${host} redirects ${request.what} to ${next.host}; credentials are not sent there`;
-    throw new ImportError("ERR_REDIRECT_REFUSED", message);
+    refuse(`redirects to ${next.host}, where credentials are not sent`);
   }
 }
 

@@ -11,6 +11,8 @@ export interface ConnectionFacts {
   readonly proxy?: string | undefined;
   /** `the manifest of ghcr.io/org/app:1.2` */
   readonly what: string;
+  /** For `details`: the normalised reference. */
+  readonly reference: string;
   readonly beforeAnswer: boolean;
 }
 
@@ -104,7 +106,7 @@ function failure(
   };
   const error = new ImportError(code, message, {
     hint: hints[code],
-    details: { host: facts.host },
+    details: { reference: facts.reference, host: facts.host },
   });
   const more = { staleConnection: facts.staleConnection, retryAfterMs: facts.retryAfterMs };
   return new RequestFailure(error, { retry, host: facts.host, ...more });
@@ -124,7 +126,7 @@ function proxyFailure(error: Error, facts: ConnectionFacts): RequestFailure | un
       hint: denied
         ? "Put user and password into the proxy's URL (HTTPS_PROXY=http://user:password@host:port)."
         : "Check that the proxy allows this host, or add the host to NO_PROXY.",
-      details: { host: facts.host, status: Number(status) },
+      details: { reference: facts.reference, host: facts.host, status: Number(status) },
     },
   );
   const retry = Number(status) >= 500 ? "yes" : "no";

@@ -25,9 +25,10 @@ export function openConnection(
   const registryHosts = [...new Set([apiHost, registry])];
   const trust = new TrustStore({ env, insecure, registryHosts });
   const sender: Sender = {
-    transport: new Transport({ env, userAgent, concurrency, timing, trust }),
+    transport: new Transport({ env, userAgent, reference: canonical, concurrency, timing, trust }),
     retries,
     insecure,
+    reference: canonical,
   };
   const { plainHttp } = options;
   const credentials =

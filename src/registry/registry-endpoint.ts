@@ -51,7 +51,12 @@ export class RegistryEndpoint {
         return await probeScheme(https.hostname, portOf(apiHost), signal);
       } catch (error) {
         const what = `the manifest of ${reference}`;
-        const failure = networkFailure(error, { host: https.host, what, beforeAnswer: false });
+        const failure = networkFailure(error, {
+          host: https.host,
+          what,
+          reference,
+          beforeAnswer: false,
+        });
         await plan.next(failure, signal);
       }
     }

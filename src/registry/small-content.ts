@@ -94,7 +94,8 @@ async function readWhole(followed: FollowedAnswer, request: SmallRequest): Promi
   try {
     read = await answer.body.readAll(request.maxBytes);
   } catch (error) {
-    throw networkFailure(error, { host: hosts, what: request.what, beforeAnswer: false });
+    const { what, reference } = request;
+    throw networkFailure(error, { host: hosts, what, reference, beforeAnswer: false });
   }
   if (read.more) throw tooBig(followed, request);
   const coding = codingOf(headerOf(answer.headers, "content-encoding"));

@@ -147,17 +147,19 @@ async function sendOnce(sender: Sender, order: TokenOrder, request: TokenRequest
     const body = await readErrorBody(followed.answer);
     throw answerFailure(followed, asked, body, sender.retries);
   }
-  return readToken(followed, whatOf(order));
+  return readToken(followed, order);
 }
 
-async function readToken(followed: FollowedAnswer, what: string): Promise<Token> {
+async function readToken(followed: FollowedAnswer, order: TokenOrder): Promise<Token> {
   const host = followed.target.host;
   let bytes: Uint8Array;
   try {
     // One byte more than allowed, so that the parser sees that it was too much.
     ({ bytes } = await followed.answer.body.readAll(TOKEN_ANSWER_BYTES + 1));
   } catch (error) {
-    throw networkFailure(error, { host: followed.hosts, what, beforeAnswer: false });
+    const { reference } = order;
+    const what = whatOf(order);
+    throw networkFailure(error, { host: followed.hosts, what, reference, beforeAnswer: false });
   }
   try {
     return parseTokenAnswer(bytes, Date.now());
@@ -166,7 +168,7 @@ async function readToken(followed: FollowedAnswer, what: string): Promise<Token>
     const retry = error.details["reason"] === "not-json" ? "once" : "no";
     const named = new ImportError(error.code, `${host}: ${error.message}`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
-      details: { ...error.details, host },
+      details: { ...error.details, reference: order.reference, host },
     });
     throw new RequestFailure(named, { retry, host });
   }

@@ -16,6 +16,8 @@ export interface TransportOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `rootlift/0.1.0` */
   readonly userAgent: string;
+  /** What is imported, for errors. */
+  readonly reference: string;
   /** Connections for blobs, per origin. */
   readonly concurrency: number;
   readonly timing: RequestTiming;
@@ -85,6 +87,7 @@ export class Transport {
         host: request.host,
         proxy: proxy?.origin.replace(/^https?:\/\//, ""),
         what: request.what,
+        reference: this.#options.reference,
         beforeAnswer: true,
       });
     }

@@ -274,3 +274,24 @@ test("no secret is in an error, whatever the registry echoes, nor in what inspec
     expect(text).not.toContain(echo);
   }
 });
+
+test("a token request is not redirected to where its secrets would be somebody else's", async () => {
+  const registry = await guarded({
+    mode: "bearer",
+    identityTokens: { "fake-refresh": "bob" },
+    users: {},
+  });
+  registry.faults.add({ on: "token", kind: "redirect", location: `${registry.cdnUrl}/token` });
+  const posted = clientOf(registry, { login: { kind: "identity-token", token: "fake-refresh" } });
+  expect(await importErrorFrom(posted.fetchRoot(signal))).toMatchObject({
+    code: "ERR_REDIRECT_REFUSED",
+    details: { reference: `${registry.host}/team/app:1` },
+  });
+  expect(registry.requests.some(({ at }) => at === "cdn")).toBe(false);
+  const asked = clientOf(registry, { login: ALICE });
+  await importErrorFrom(asked.fetchRoot(signal));
+  expect(registry.requests.filter(({ at }) => at === "cdn").length).toBeGreaterThan(0);
+  expect(registry.violations.filter((violation) => violation.includes("authorization"))).toEqual(
+    [],
+  );
+});
