@@ -60,6 +60,7 @@ function* removalSteps(path: string): Generator<void, void, undefined> {
       pending: [Buffer.from(basename(path))],
     };
     const stack = [top];
+    let sinceStep = 0;
     for (let level: Level = top; level !== top || top.pending.length > 0; level = stack.at(-1)!) {
       const child = level.pending.pop();
       if (child === undefined) {
@@ -75,7 +76,7 @@ function* removalSteps(path: string): Generator<void, void, undefined> {
       requireSameDevice(fd, level, path);
       const pending: Uint8Array[] = [];
       stack.push({ name: child, identity: identityOf(fd), pending });
-      yield* removeFiles(fd, pending);
+      sinceStep = yield* removeFiles(fd, pending, sinceStep + 1);
     }
   } finally {
     closeFd(fd);
@@ -112,16 +113,23 @@ function openUnreadable(parentFd: number, path: PathBuffer): number {
   }
 }
 
-function* removeFiles(fd: number, directories: Uint8Array[]): Generator<void, void, undefined> {
+/** @returns how many names went since the last step, as `sinceStep` came in */
+function* removeFiles(
+  fd: number,
+  directories: Uint8Array[],
+  sinceStep: number,
+): Generator<void, number, undefined> {
   const path = new PathBuffer();
+  let done = sinceStep;
   const entries = readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "buffer" });
-  let sinceStep = 0;
   for (const entry of entries) {
     if (entry.isDirectory()) directories.push(entry.name);
     else orIfMissing(() => unlinkAt(fd, path.set(entry.name)), undefined);
-    if (++sinceStep % STEP === 0) yield;
+    if (++done < STEP) continue;
+    done = 0;
+    yield;
   }
-  yield;
+  return done;
 }
 
 /** Opens the directory above in place of `fd`. */

@@ -1,6 +1,7 @@
 import { rmdirSync } from "node:fs";
 import { ImportError } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { ioError } from "../io-error.ts";
 import type { SealContext, SealedRootfs } from "../sink.ts";
 import type { FileSystemTraits } from "./file-system-traits.ts";
 import { omissionLines } from "./omissions.ts";
@@ -45,7 +46,7 @@ export async function sealDirectory(
   context.signal.addEventListener("abort", cancel, { once: true });
   try {
     const results = await runPhases(phasesOf(plan, request.plans), work, context);
-    rmdirSync(bodiesPath);
+    removeEmptied(bodiesPath);
     if (context.fsync) await runPhase([{ type: "sync" }], work, context);
     return {
       sizeBytes: tree.contentBytes,
@@ -98,6 +99,14 @@ async function runPhase(
     // The tasks stop with ERR_CANCELLED; the signal knows why.
     throwIfCancelled(signal);
     throw error;
+  }
+}
+
+function removeEmptied(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    throw ioError(error, "remove the emptied staging place", path);
   }
 }
 

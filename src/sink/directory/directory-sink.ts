@@ -120,10 +120,7 @@ class DirectorySink implements Sink {
       try {
         makePrivateDirectory(path, creationDefaults());
       } catch (error) {
-        if (errnoOf(error) !== "EEXIST") {
-          this.#made.push(path);
-          throw error;
-        }
+        if (errnoOf(error) !== "EEXIST") throw error;
         throw new ImportError("ERR_OUTPUT_EXISTS", `${path} exists already`, {
           hint: "Remove it, or choose another place with --output.",
           details: { path },

@@ -113,6 +113,11 @@ test("a place that is not there, and one that is taken, are refused; abort leave
   expect((await importErrorFrom(missing.prepare())).code).toBe("ERR_OUTPUT_IO");
   await missing.abort();
 
+  writeFileSync(join(staging, "file"), "");
+  const below = createDirectorySink({ rootfsPath: join(staging, "file", "x"), sameOwner: isRoot });
+  expect((await importErrorFrom(below.prepare())).code).toBe("ERR_OUTPUT_IO");
+  await below.abort();
+
   const taken = join(staging, "taken");
   mkdirSync(taken);
   writeFileSync(join(taken, "mine"), "mine");
