@@ -1,7 +1,12 @@
 import { createGunzip } from "node:zlib";
 import { OUTPUT_BYTES } from "./decompressor.ts";
-import { createPortableGzipStream } from "./portable-gzip-stream.ts";
-import { CONTINUE, FINISH, openNativeHandle, passesTrial } from "./native-handle.ts";
+import {
+  CONTINUE,
+  FINISH,
+  notReadableHere,
+  openNativeHandle,
+  passesTrial,
+} from "./native-handle.ts";
 import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 import type { NativeHandle } from "./native-handle.ts";
 
@@ -29,14 +34,14 @@ export function nativeGunzipWorks(): boolean {
  * member are padding, as GNU gzip takes them; anything else there is refused, as Go does.
  */
 export function createGzipStream(options: DecompressorOptions): Decompressor {
-  if (!nativeGunzipWorks()) return createPortableGzipStream(options);
-  const handle = openNativeHandle(createGunzip(), new Uint8Array(OUTPUT_BYTES));
-  return handle === undefined
-    ? createPortableGzipStream(options)
-    : new NativeGzipStream(handle, options);
+  const handle = nativeGunzipWorks()
+    ? openNativeHandle(createGunzip(), new Uint8Array(OUTPUT_BYTES))
+    : undefined;
+  if (handle === undefined) throw notReadableHere(options.fault, "gzip");
+  return new GzipStream(handle, options);
 }
 
-class NativeGzipStream implements Decompressor {
+class GzipStream implements Decompressor {
   readonly #handle: NativeHandle;
   readonly #options: DecompressorOptions;
   /** The last member has ended, and zeros follow. */

@@ -1,10 +1,13 @@
 import { constants } from "node:zlib";
 import type { Transform } from "node:stream";
+import type { ImportError } from "../errors.ts";
+import type { LayerFault } from "./fault.ts";
 
 /**
  * The synchronous half of a zlib or zstd stream of Node. It is not public API, but ten times as fast as what is: no
  * thread-pool hop, no Buffer a chunk. Everything that knows its shape is in this file; whoever opens one runs a known
- * stream through it first, and does without where that fails.
+ * stream through it first, and refuses the layer where that fails: Node has no public synchronous stream to fall back on,
+ * and an inflater of our own would be code for a Node that does not exist.
  *
  * What it does (seen on Node 22.20 and 24.21): `writeSync` leaves `[outputLeft, inputLeft]` in `_writeState`; an error
  * is not thrown but given to `onerror`; only Z_FINISH tells a cut stream from a complete one.
@@ -90,6 +93,11 @@ export function openNativeHandle(
 export const FINISH: number = constants.Z_FINISH;
 /** Z_NO_FLUSH and ZSTD_e_continue. */
 export const CONTINUE: number = constants.Z_NO_FLUSH;
+
+export function notReadableHere(fault: LayerFault, compression: "gzip" | "zstd"): ImportError {
+  const problem = `${compression} layers cannot be read with Node ${process.versions.node}`;
+  return fault("ERR_UNSUPPORTED_MEDIA_TYPE", problem, { hint: "Use Node 22.20 or 24." });
+}
 
 /** Whether a known stream comes out as it must in one call, with nothing left and no failure. */
 export function passesTrial(

@@ -1,7 +1,7 @@
 import { constants, createZstdDecompress } from "node:zlib";
 import { OUTPUT_BYTES } from "./decompressor.ts";
 import { limitFault } from "./fault.ts";
-import { CONTINUE, openNativeHandle, passesTrial } from "./native-handle.ts";
+import { CONTINUE, notReadableHere, openNativeHandle, passesTrial } from "./native-handle.ts";
 import { ZstdFrameWalker } from "./zstd-frames.ts";
 import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 import type { ImportError } from "../errors.ts";
@@ -35,13 +35,7 @@ export function createZstdStream(options: DecompressorOptions): Decompressor {
   const handle = nativeZstdWorks()
     ? openNativeHandle(createZstdDecompress({ params }), new Uint8Array(OUTPUT_BYTES))
     : undefined;
-  if (handle === undefined) {
-    throw options.fault(
-      "ERR_UNSUPPORTED_MEDIA_TYPE",
-      `zstd layers cannot be read with Node ${process.versions.node}`,
-      { hint: "Use Node 22.20 or 24." },
-    );
-  }
+  if (handle === undefined) throw notReadableHere(options.fault, "zstd");
   return new ZstdStream(handle, options);
 }
 

@@ -24,9 +24,9 @@ export interface FoundObject {
 export type ObjectKind = "file" | "dir" | "symlink" | "char" | "block" | "fifo" | "socket";
 
 const libc = load("libc.so.6");
-const llistxattr = libc.func("ssize_t llistxattr(const uint8_t *path, uint8_t *list, size_t size)");
+const llistxattr = libc.func("long llistxattr(const uint8_t *path, uint8_t *list, size_t size)");
 const lgetxattr = libc.func(
-  "ssize_t lgetxattr(const uint8_t *path, const uint8_t *name, uint8_t *value, size_t size)",
+  "long lgetxattr(const uint8_t *path, const uint8_t *name, uint8_t *value, size_t size)",
 );
 
 /** Every object by its path (its bytes as latin1, so that any name is a key of its own); the root is `.`. */
