@@ -110,7 +110,6 @@ export class OpenDirectories {
     if (!this.#walk.isLate(name)) this.#walk.onComplete(name, this.#top());
     this.#names.pop();
     const fd = this.#fds.pop()!;
-    this.#openFrom = Math.min(this.#openFrom, this.#fds.length);
     if (fd !== CLOSED) closeFd(fd);
   }
 }
