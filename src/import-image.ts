@@ -55,6 +55,7 @@ export async function importImage(request: ImportRequest): Promise<RegisteredIma
     const sink = createDirectorySink({
       rootfsPath: ingest.rootfsPath,
       sameOwner: request.sameOwner,
+      onWarning: (warning) => request.emit({ type: "warning", ...warning }),
     });
     try {
       await sink.prepare();
