@@ -1,0 +1,164 @@
+import fc from "fast-check";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { NO_BODY } from "../../src/layer/entry-batch.ts";
+import { decodeLayers } from "../../src/pool/decode-layers.ts";
+import { startWorkerPool, type WorkerPool } from "../../src/pool/worker-pool.ts";
+import { directoryEntry, fileEntry, makeLayer } from "../support/make-layer.ts";
+import { bytesOf, decodeOptions, layersToDecode } from "../support/pull-layers.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import type { TestLayer } from "../support/test-registry/test-image.ts";
+
+let pool: WorkerPool;
+let layers: readonly TestLayer[];
+
+beforeAll(async () => {
+  pool = startWorkerPool(2);
+  layers = await Promise.all([
+    makeLayer([fileEntry("base", "base ".repeat(300_000))]),
+    makeLayer([fileEntry("middle", "middle")], "zstd"),
+    makeLayer([fileEntry("top", "top ".repeat(50_000))], "none"),
+  ]);
+});
+afterAll(() => pool.close());
+
+test("layers of every compression decode side by side and are handed over bottom first", async () => {
+  const directory = scratchDirectory();
+  const paths: string[] = [];
+  const bodies: number[] = [];
+  const options = decodeOptions(directory, {
+    onLayer: (_layer, { batches }) => {
+      for (const { bytes, pathOffsets, pathLengths, bodies: refs } of batches) {
+        const at = pathOffsets[0] ?? 0;
+        paths.push(Buffer.from(bytes.subarray(at, at + (pathLengths[0] ?? 0))).toString());
+        bodies.push(refs[0] ?? NO_BODY);
+      }
+    },
+  });
+  await decodeLayers(pool, layersToDecode(layers), options);
+  expect(paths).toEqual(["base", "middle", "top"]);
+  expect(new Set(bodies).size).toBe(3);
+  const placed = readdirSync(directory).map((name) =>
+    readFileSync(join(directory, name, readdirSync(join(directory, name))[0] ?? ""), "utf8"),
+  );
+  expect(placed.toSorted()).toEqual(
+    ["base ".repeat(300_000), "middle", "top ".repeat(50_000)].toSorted(),
+  );
+});
+
+test("the largest layer is begun first", async () => {
+  const opened: string[] = [];
+  await decodeLayers(
+    pool,
+    layersToDecode(layers, opened),
+    decodeOptions(scratchDirectory(), { concurrency: 1 }),
+  );
+  const bySize = layers
+    .map(({ bytes }, index) => ({ index, size: bytes.length }))
+    .toSorted((a, b) => b.size - a.size);
+  expect(opened).toEqual(bySize.map(({ index }) => `${index}`));
+});
+
+test("a layer without its digest is opened once more, fresh, and placed anew", async () => {
+  const opened: string[] = [];
+  const damaged = Buffer.from(layers[1]?.bytes ?? []);
+  damaged[10] = (damaged[10] ?? 0) ^ 1;
+  const refetched: string[] = [];
+  const source = layersToDecode(layers, opened, (layer, fresh) =>
+    bytesOf(layer === 1 && !fresh ? damaged : (layers[layer]?.bytes ?? Buffer.alloc(0))),
+  );
+  const options = decodeOptions(scratchDirectory(), {
+    onRefetch: (layer, why) => refetched.push(`${layer} ${why.code}`),
+  });
+  await decodeLayers(pool, source, options);
+  expect(options.delivered).toEqual([0, 1, 2]);
+  expect(opened.filter((name) => name.startsWith("1"))).toEqual(["1", "1 fresh"]);
+  expect(refetched).toEqual(["1 ERR_DIGEST_MISMATCH"]);
+});
+
+test("the first error stops the others, and when it is thrown nothing is read any more", async () => {
+  const cancelled: number[] = [];
+  let reads = 0;
+  const source = layersToDecode(layers, [], (layer) => ({
+    read: async () => {
+      reads += 1;
+      await sleep(5);
+      if (layer === 1) throw new Error("the network is gone");
+      return 1;
+    },
+    cancel: () => cancelled.push(layer),
+  }));
+  const options = decodeOptions(scratchDirectory());
+  await expect(decodeLayers(pool, source, options)).rejects.toThrow("the network is gone");
+  const readsThen = reads;
+  expect(new Set(cancelled)).toEqual(new Set([0, 1, 2]));
+  expect(options.delivered).toEqual([]);
+  await sleep(30);
+  expect(reads).toBe(readsThen);
+});
+
+test("a cancelled import ends with ERR_CANCELLED, and workers are free for the next one", async () => {
+  const abort = new AbortController();
+  const source = layersToDecode(layers, [], () => ({
+    read: async () => {
+      await sleep(5);
+      abort.abort();
+      return 1;
+    },
+    cancel: () => undefined,
+  }));
+  const options = decodeOptions(scratchDirectory(), { signal: abort.signal });
+  await expect(decodeLayers(pool, source, options)).rejects.toMatchObject({
+    code: "ERR_CANCELLED",
+  });
+  const next = decodeOptions(scratchDirectory());
+  await decodeLayers(pool, layersToDecode(layers), next);
+  expect(next.delivered).toEqual([0, 1, 2]);
+});
+
+test("the empty layer at many places is opened once; one with bodies once a place", async () => {
+  const empty = await makeLayer([directoryEntry("etc")]);
+  const full = await makeLayer([fileEntry("a", "a")]);
+  const opened: string[] = [];
+  const options = decodeOptions(scratchDirectory(), { concurrency: 1 });
+  await decodeLayers(pool, layersToDecode([empty, full, empty, full, empty], opened), options);
+  expect(options.delivered).toEqual([0, 1, 2, 3, 4]);
+  expect(opened.toSorted()).toEqual(["0", "1", "3"]);
+});
+
+test("any layers finish at any concurrency, and are handed over in order", async () => {
+  const size = fc.integer({ min: 0, max: 400_000 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(size, { minLength: 1, maxLength: 9 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (sizes, concurrency) => {
+        const many = await Promise.all(
+          sizes.map((bytes, n) =>
+            makeLayer([fileEntry(`f${n}`, Buffer.alloc(bytes, `${n}`))], "none"),
+          ),
+        );
+        const options = decodeOptions(scratchDirectory(), { concurrency });
+        await decodeLayers(pool, layersToDecode(many), options);
+        expect(options.delivered).toEqual(sizes.map((_, index) => index));
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test("a worker that dies in mid-layer is one error, not a stuck process", async () => {
+  const mortal = startWorkerPool(1);
+  const source = layersToDecode(layers.slice(0, 1), [], () => ({
+    read: async () => {
+      await mortal.close();
+      return 1;
+    },
+    cancel: () => undefined,
+  }));
+  await expect(
+    decodeLayers(mortal, source, decodeOptions(scratchDirectory())),
+  ).rejects.toMatchObject({ code: "ERR_WORKER_FAILED" });
+});
