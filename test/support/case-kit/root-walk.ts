@@ -23,6 +23,11 @@ export interface FoundObject {
 }
 export type ObjectKind = "file" | "dir" | "symlink" | "char" | "block" | "fifo" | "socket";
 
+/** Reused: a buffer an object would cost more than looking at it. */
+const chunk = Buffer.alloc(2 ** 20);
+const xattrNames = Buffer.alloc(65_536);
+const xattrValue = Buffer.alloc(65_536);
+
 const libc = load("libc.so.6");
 const llistxattr = libc.func("long llistxattr(const uint8_t *path, uint8_t *list, size_t size)");
 const lgetxattr = libc.func(
@@ -77,7 +82,6 @@ function kindOf(stat: BigIntStats): ObjectKind {
 function fileSha256(path: Buffer): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   const hash = createHash("sha256");
-  const chunk = Buffer.alloc(2 ** 20);
   try {
     for (let length = 1; length > 0;) {
       length = readSync(fd, chunk);
@@ -91,14 +95,14 @@ function fileSha256(path: Buffer): string {
 
 function xattrsOf(path: Buffer): ReadonlyMap<string, Buffer> {
   const cPath = Buffer.concat([path, Buffer.alloc(1)]);
-  const list = Buffer.alloc(65_536);
-  const length = Number(llistxattr(cPath, list, list.length));
+  const length = Number(llistxattr(cPath, xattrNames, xattrNames.length));
   const xattrs = new Map<string, Buffer>();
-  for (const name of list.subarray(0, Math.max(0, length)).toString("latin1").split("\0")) {
+  if (length <= 0) return xattrs;
+  for (const name of xattrNames.subarray(0, length).toString("latin1").split("\0")) {
     if (name === "") continue;
-    const value = Buffer.alloc(65_536);
-    const size = Number(lgetxattr(cPath, Buffer.from(`${name}\0`, "latin1"), value, value.length));
-    if (size >= 0) xattrs.set(name, value.subarray(0, size));
+    const cName = Buffer.from(`${name}\0`, "latin1");
+    const size = Number(lgetxattr(cPath, cName, xattrValue, xattrValue.length));
+    if (size >= 0) xattrs.set(name, Buffer.from(xattrValue.subarray(0, size)));
   }
   return xattrs;
 }

@@ -127,10 +127,13 @@ function importLayout(work: string, outputPath: string): Promise<ToolRun> {
     const sample = setInterval(() => {
       peakRssMib = Math.max(peakRssMib, highWaterMib(child.pid));
     }, 20);
-    const timeout = setTimeout(() => {
+    // Checking another case may have blocked this process for longer: an exit that waits to be heard is heard first.
+    const killIfRunning = (): void => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       timedOut = true;
       child.kill("SIGKILL");
-    }, TIMEOUT_MS);
+    };
+    const timeout = setTimeout(() => setImmediate(killIfRunning), TIMEOUT_MS);
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       stderr = (stderr + chunk).slice(-20_000);
     });
