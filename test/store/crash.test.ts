@@ -13,7 +13,7 @@ import { requireSoundStore } from "../support/store-invariants.ts";
 
 const LONG = { timeout: 60_000 };
 /** More for a long run: ROOTLIFT_STORE_KILLS=1000. */
-const KILLS = Number(process.env["ROOTLIFT_STORE_KILLS"] ?? 6);
+const KILLS = Number(process.env["ROOTLIFT_STORE_KILLS"] ?? 4);
 
 async function newStore(homePath = join(scratchDirectory(), "home")): Promise<Store> {
   const store = await openStore({ homePath, env: {} });

@@ -53,6 +53,8 @@ export async function crashPoints(
   for (const line of lines) {
     const [, thread, syscall = "", rest = ""] = /^(\d+) +(\w+)\((.*)$/.exec(line) ?? [];
     if (thread !== mainThread) continue;
+    // The outcome on stdout is the end of the job, and no part of it.
+    if (marked && syscall === "write" && rest.startsWith("1, ")) break;
     marked ||= rest.includes(TRACE_MARK);
     const when = (counts.get(syscall) ?? 0) + 1;
     counts.set(syscall, when);
