@@ -73,6 +73,18 @@ export class ImportError extends Error {
   }
 }
 
+/** What an aborted signal means: its reason when that is one of ours, else ERR_CANCELLED. */
+export function cancellation(signal: AbortSignal): ImportError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof ImportError) return reason;
+  return new ImportError("ERR_CANCELLED", "the import was cancelled");
+}
+
+/** @throws ImportError what `cancellation` makes of the signal */
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw cancellation(signal);
+}
+
 /** An `ImportError` as plain data: what crosses threads, and what `--json` prints. */
 export interface SerializedError {
   readonly code: ErrorCode;

@@ -1,8 +1,7 @@
-import { layerLabel } from "./errors.ts";
+import { layerLabel, throwIfCancelled } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { formatPlatform } from "./oci/parse-platform.ts";
 import type { ResolvedImage } from "./oci/image.ts";
-import { throwIfCancelled } from "./pool/decode-layer.ts";
 import { decodeLayers } from "./pool/decode-layers.ts";
 import { layerProgressEvents } from "./pool/layer-progress.ts";
 import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";

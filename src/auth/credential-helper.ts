@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
-import { ImportError, printable } from "../errors.ts";
+import { cancellation, ImportError, printable } from "../errors.ts";
 import type { Login } from "./auth-entry.ts";
-import { cancellation } from "./cancellation.ts";
 import { helperAnswer, helperFailure } from "./helper-answer.ts";
 
 export interface HelperQuestion {

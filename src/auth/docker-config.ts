@@ -1,8 +1,7 @@
 import { createReadStream } from "node:fs";
-import { ImportError, printable } from "../errors.ts";
+import { cancellation, ImportError, printable } from "../errors.ts";
 import { loginOfEntry, type Login } from "./auth-entry.ts";
 import { helperKeys, helperServerUrl, matchingAuthKeys, sameKeys } from "./auth-keys.ts";
-import { cancellation } from "./cancellation.ts";
 import { jsonErrorPosition } from "./json-position.ts";
 
 /** A docker `config.json` or podman `auth.json`, checked; its entries are read only when one is needed. */

@@ -1,4 +1,4 @@
-import { cancellation } from "./cancellation.ts";
+import { cancellation } from "../errors.ts";
 
 /**
  * Remembers the outcome of a job per key, failures too, and lets those who ask meanwhile wait for the one that runs. A

@@ -82,9 +82,9 @@ function otherArchitectures(
   variant: string | undefined,
 ): (readonly [string, string | undefined])[] {
   if (architecture === "amd64") return [["386", undefined]];
-  if (architecture !== "arm64") return [];
-  const arm = variant === undefined || /^v[89]\./.test(variant) ? "v8" : variant;
-  return variantsOf("arm", arm).map((level) => ["arm", level] as const);
+  // Of a variant that is none (`arm64/v7`, `arm64/v10`) nobody knows what else it runs.
+  if (architecture !== "arm64" || !ARM64_VARIANT.test(variant ?? "v8")) return [];
+  return variantsOf("arm", "v8").map((level) => ["arm", level] as const);
 }
 
 /** `v3` → 3; 0 for what is no level. Two digits at most: a hostile `v999999999` must not become a list that long. */
@@ -97,12 +97,15 @@ function countDown(from: number, to: number): string[] {
   return Array.from({ length: Math.max(0, from - to) }, (_, step) => `v${from - step - 1}`);
 }
 
+/** What containerd knows, and the last minors that it does not know yet. */
+const ARM64_VARIANT = /^v([89])(?:\.(\d))?$/;
+
 /** Armv9.N holds all of Armv8.(N+5): v9.2 → v9.1, v9, v8.7, v8.6 … v8. */
 function arm64Below(variant: string): string[] {
-  const [, major, minorText] = /^v?(\d{1,2})(?:\.(\d))?$/.exec(variant) ?? [];
+  const [, major, minorText] = ARM64_VARIANT.exec(variant) ?? [];
   const minor = Number(minorText ?? 0);
+  if (major === undefined) return [];
   if (major === "8") return minorsBelow("v8", minor);
-  if (major !== "9") return [];
   return [...minorsBelow("v9", minor), ...minorsBelow("v8", minor + 6)];
 }
 

@@ -41,29 +41,25 @@ export function parsePlatform(text: string): Platform {
   if (osPart === null) throw invalid(text, "an empty or malformed part");
   const [, os = "", version = "", features = ""] = osPart;
   const [architecture, variant] = rest;
-  if (architecture === undefined) return parseWord(text, os, version);
-  return normalizePlatform({
-    os,
-    architecture,
-    variant,
+  const options = {
     osVersion: decodeOption(text, version),
-    osFeatures:
-      features === ""
-        ? []
-        : features
-            .slice(1)
-            .split("+")
-            .map((it) => decodeOption(text, it)),
-  });
+    osFeatures: features
+      .split("+")
+      .slice(1)
+      .map((it) => decodeOption(text, it)),
+  };
+  if (architecture === undefined) return parseWord(text, os, options);
+  return normalizePlatform({ os, architecture, variant, ...options });
 }
 
 /** A word is an operating system (on our architecture) or an architecture (on linux). */
-function parseWord(text: string, word: string, version: string): Platform {
+function parseWord(text: string, word: string, options: RawPlatform): Platform {
   const host = hostPlatform();
-  const asOs = normalizePlatform({ ...host, os: word, osVersion: decodeOption(text, version) });
+  const asOs = normalizePlatform({ ...host, os: word, ...options });
   if (KNOWN_OS.has(asOs.os)) return asOs;
   const asArchitecture = normalizePlatform({ os: host.os, architecture: word });
-  if (version === "" && KNOWN_ARCHITECTURE.has(asArchitecture.architecture)) return asArchitecture;
+  // Options belong to an operating system: `amd64(10.0)` is nothing.
+  if (word === text && KNOWN_ARCHITECTURE.has(asArchitecture.architecture)) return asArchitecture;
   throw invalid(text, "neither a known operating system nor a known architecture");
 }
 
@@ -105,7 +101,8 @@ function normalizeArchitecture(architecture: string, variant: string): [string, 
       return ["amd64", variant === "v1" ? "" : variant];
     case "aarch64":
     case "arm64":
-      return ["arm64", ["8", "v8", "v8.0"].includes(variant) ? "" : variant];
+      if (["8", "v8", "v8.0"].includes(variant)) return ["arm64", ""];
+      return ["arm64", ["9", "9.0", "v9.0"].includes(variant) ? "v9" : variant];
     case "armhf":
       return ["arm", "v7"];
     case "armel":

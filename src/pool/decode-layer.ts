@@ -1,4 +1,4 @@
-import { ImportError } from "../errors.ts";
+import { throwIfCancelled, type ImportError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
 import type { PlacerPlan } from "../sink/sink.ts";
@@ -98,11 +98,4 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
   } finally {
     channel.done();
   }
-}
-
-/** @throws ImportError the signal's reason when that is one, else ERR_CANCELLED */
-export function throwIfCancelled(signal: AbortSignal): void {
-  if (!signal.aborted) return;
-  if (signal.reason instanceof ImportError) throw signal.reason;
-  throw new ImportError("ERR_CANCELLED", "the import was cancelled");
 }

@@ -1,10 +1,9 @@
-import { ImportError } from "../errors.ts";
+import { ImportError, throwIfCancelled } from "../errors.ts";
 import { NO_BODY } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions } from "../layer/layer-decoder.ts";
 import type { PlacerPlan } from "../sink/sink.ts";
 import {
   decodeLayer,
-  throwIfCancelled,
   type DecodedLayer,
   type LayerBytes,
   type LayerProgress,

@@ -1,5 +1,4 @@
-import { cancellation } from "../auth/cancellation.ts";
-import { ImportError } from "../errors.ts";
+import { cancellation, ImportError } from "../errors.ts";
 import type { BlobPart } from "./blob-part.ts";
 import { openPart, RangeRefused, sizeMismatch } from "./blob-part.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";

@@ -1,4 +1,4 @@
-import { cancellation } from "../auth/cancellation.ts";
+import { cancellation } from "../errors.ts";
 
 interface Waiter {
   readonly give: () => void;

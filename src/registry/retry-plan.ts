@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { cancellation } from "../auth/cancellation.ts";
+import { cancellation } from "../errors.ts";
 import type { RequestFailure } from "./request-failure.ts";
 import type { RequestTiming } from "./request-timing.ts";
 

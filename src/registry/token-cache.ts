@@ -1,4 +1,4 @@
-import { cancellation } from "../auth/cancellation.ts";
+import { cancellation } from "../errors.ts";
 import type { IssuedToken } from "./token-exchange.ts";
 
 /** A token as it is used: the generation says whether a refusal was of this one or of an older one (TOK-9). */

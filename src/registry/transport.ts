@@ -1,7 +1,7 @@
 import type { SecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Agent, ProxyAgent } from "undici";
-import { cancellation } from "../auth/cancellation.ts";
+import { cancellation } from "../errors.ts";
 import type { ProxyChoice } from "./choose-proxy.ts";
 import { chooseProxy } from "./choose-proxy.ts";
 import type { HttpAnswer } from "./http-exchange.ts";

@@ -1,6 +1,5 @@
-import { ImportError } from "../errors.ts";
+import { cancellation, ImportError, throwIfCancelled } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { cancelled, throwIfCancelled } from "./cancellation.ts";
 import type { ByteStream } from "./image-source.ts";
 import type { RegularFile } from "./regular-file.ts";
 import { openRegularFile, readFailure, readFully } from "./regular-file.ts";
@@ -54,12 +53,12 @@ class FileBlobStream implements ByteStream {
       if (this.#position === sizeBytes) this.cancel();
       return 0;
     }
-    if (this.#closed) throw cancelled(signal);
+    if (this.#closed) throw cancellation(signal);
     let received: number;
     try {
       received = await readFully(handle, target.subarray(0, wanted), this.#position);
     } catch (error) {
-      if (this.#closed) throw cancelled(signal);
+      if (this.#closed) throw cancellation(signal);
       throw readFailure(error, this.#path, what);
     }
     this.#position += received;

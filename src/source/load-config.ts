@@ -1,8 +1,8 @@
+import { throwIfCancelled } from "../errors.ts";
 import { invalidDocument } from "../oci/json-object.ts";
 import { parseImageConfig } from "../oci/parse-image-config.ts";
 import type { ImageManifest } from "../oci/parse-manifest.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
-import { throwIfCancelled } from "./cancellation.ts";
 import type { LoadedConfig, ResolveImageInput } from "./resolution.ts";
 
 /** Fetches and checks the config of a manifest. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { throwIfCancelled } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -8,7 +9,6 @@ import { checkLayoutMarker } from "../oci/parse-layout-marker.ts";
 import { parseManifest } from "../oci/parse-manifest.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
 import { openBlobStream, streamOfBytes } from "./blob-stream.ts";
-import { throwIfCancelled } from "./cancellation.ts";
 import type {
   ByteStream,
   ImageSource,

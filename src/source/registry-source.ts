@@ -3,7 +3,8 @@ import type { ResolvedImage } from "../oci/image.ts";
 import type { Reference } from "../oci/parse-reference.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
 import type { RequestTiming } from "../registry/request-timing.ts";
-import type { ByteStream, ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
+import { streamOfBytes } from "./blob-stream.ts";
+import type { ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
 import { resolveImage } from "./resolve-image.ts";
 
 /**
@@ -28,7 +29,7 @@ export async function openRegistrySource(
       return image;
     },
     openLayer: async (descriptor, { signal, fresh }) => {
-      if (descriptor.data !== undefined) return embeddedStream(descriptor.data);
+      if (descriptor.data !== undefined) return streamOfBytes(descriptor.data);
       const name = labels.get(descriptor.digest.text) ?? `layer of ${reference.canonical}`;
       const what = `${name} (${descriptor.digest.text})`;
       return client.openBlob(descriptor, { signal, fresh, what });
@@ -62,20 +63,4 @@ async function resolveFrom(
     message: `${reference.registry} refused the login from ${origin}; the image was pulled without it`,
   }));
   return { ...image, warnings: [...image.warnings, ...refused] };
-}
-
-/** The bytes that came within the manifest (`data`), already checked against digest and size (MAN-15). */
-function embeddedStream(data: Uint8Array): ByteStream {
-  let offset = 0;
-  return {
-    read: async (target) => {
-      const part = data.subarray(offset, offset + target.length);
-      target.set(part);
-      offset += part.length;
-      return part.length;
-    },
-    cancel: () => {
-      offset = data.length;
-    },
-  };
 }

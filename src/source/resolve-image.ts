@@ -1,4 +1,4 @@
-import { ImportError } from "../errors.ts";
+import { ImportError, throwIfCancelled } from "../errors.ts";
 import { rankPlatform } from "../oci/choose-platform.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import type { ResolvedImage } from "../oci/image.ts";
@@ -6,7 +6,6 @@ import { invalidDocument } from "../oci/json-object.ts";
 import { parseManifest } from "../oci/parse-manifest.ts";
 import { formatPlatform } from "../oci/parse-platform.ts";
 import { digestOf, verifyDigest } from "../oci/verify-bytes.ts";
-import { throwIfCancelled } from "./cancellation.ts";
 import { loadConfig } from "./load-config.ts";
 import type { FoundManifest, ResolveImageInput } from "./resolution.ts";
 import { chooseFromIndex } from "./walk-index.ts";

@@ -1,4 +1,4 @@
-import { ImportError } from "../errors.ts";
+import { ImportError, throwIfCancelled } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { choosePlatform, isAttestation, rankPlatform } from "../oci/choose-platform.ts";
@@ -8,7 +8,6 @@ import type { ImageIndex, ImageManifest } from "../oci/parse-manifest.ts";
 import { INDEX_ENTRIES, parseManifest } from "../oci/parse-manifest.ts";
 import { formatPlatform } from "../oci/parse-platform.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
-import { throwIfCancelled } from "./cancellation.ts";
 import { loadConfig } from "./load-config.ts";
 import type { FoundManifest, ResolveImageInput } from "./resolution.ts";
 

@@ -1,5 +1,5 @@
 import { rmdirSync } from "node:fs";
-import { ImportError } from "../../errors.ts";
+import { throwIfCancelled } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { ioError } from "../io-error.ts";
 import type { SealContext, SealedRootfs } from "../sink.ts";
@@ -108,12 +108,6 @@ function removeEmptied(path: string): void {
   } catch (error) {
     throw ioError(error, "remove the emptied staging place", path);
   }
-}
-
-function throwIfCancelled(signal: AbortSignal): void {
-  if (!signal.aborted) return;
-  if (signal.reason instanceof ImportError) throw signal.reason;
-  throw new ImportError("ERR_CANCELLED", "the import was cancelled");
 }
 
 function checkedResult(result: unknown): DirectorySealResult {
