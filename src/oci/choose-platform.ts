@@ -47,8 +47,11 @@ function rankIn(order: readonly Platform[], offered: Platform): number | undefin
   return rank < 0 ? undefined : rank;
 }
 
+const WIN32K = "win32k";
+
 function fits(accepted: Platform, offered: Platform): boolean {
-  const features = accepted.osFeatures ?? [];
+  // Every Windows host has win32k; images said so before hosts could be asked for it.
+  const features = [...(accepted.osFeatures ?? []), ...(accepted.os === "windows" ? [WIN32K] : [])];
   return (
     accepted.os === offered.os &&
     accepted.architecture === offered.architecture &&

@@ -4,8 +4,10 @@ interface WindowsVersion {
   readonly build: number;
 }
 
-/** Windows Server 2022: from here on a host also runs the images of the last long-term release before it. */
+/** Windows Server 2022: from here on a host also runs older images, back to the last long-term release before it. */
 const LTSC_2022 = 20_348;
+/** Windows Server 2025. */
+const LTSC_2025 = 26_100;
 
 /**
  * Whether a host of version `host` runs an image of version `image` (PLAT-3; containerd `platform_windows_compat.go`).
@@ -17,7 +19,8 @@ export function fitsWindowsVersion(host: string | undefined, image: string | und
   const offered = parseVersion(image) ?? { major: 0, minor: 0, build: 0 };
   if (wanted.major !== offered.major || wanted.minor !== offered.minor) return false;
   if (wanted.build < LTSC_2022) return wanted.build === offered.build;
-  return offered.build >= LTSC_2022 && offered.build <= wanted.build;
+  const oldest = wanted.build > LTSC_2025 ? LTSC_2025 : LTSC_2022;
+  return offered.build >= oldest && offered.build <= wanted.build;
 }
 
 function parseVersion(text: string | undefined): WindowsVersion | undefined {

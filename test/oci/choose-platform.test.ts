@@ -62,6 +62,21 @@ test("a hostile variant does not become a list of a billion levels", () => {
   expect(order("linux/amd64/v999999999", ["linux/amd64", "linux/386"])).toEqual(["linux/386"]);
 });
 
+test.each(["arm64/v7", "arm64/v10", "arm64/v8.10"])(
+  "%s, which is no variant, takes only itself",
+  (it) => {
+    const all = ["linux/arm64", "linux/arm/v7", "linux/arm/v5", `linux/${it}`];
+    expect(order(`linux/${it}`, all)).toEqual([`linux/${it}`]);
+  },
+);
+
+test("a Windows image may say that it needs win32k", () => {
+  const image = "windows(10.0.20348+win32k)/amd64";
+  expect(order("windows/amd64", [image])).toEqual([image]);
+  expect(order("windows/amd64", ["windows(10.0.20348+hyperv)/amd64"])).toEqual([]);
+  expect(order("linux/amd64", ["linux(+win32k)/amd64"])).toEqual([]);
+});
+
 test("features count as a subset of the wanted ones", () => {
   expect(order("linux(+erofs)/amd64", ["linux(+erofs)/amd64", "linux/amd64"])).toHaveLength(2);
   expect(order("linux/amd64", ["linux(+erofs)/amd64"])).toEqual([]);

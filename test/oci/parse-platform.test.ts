@@ -17,6 +17,8 @@ test.each([
   ["linux/arm64/8", "linux/arm64"],
   ["linux/arm64/v8.0", "linux/arm64"],
   ["linux/arm64/v8.1", "linux/arm64/v8.1"],
+  ["linux/arm64/9", "linux/arm64/v9"],
+  ["linux/arm64/v9.0", "linux/arm64/v9"],
   ["linux/arm", "linux/arm/v7"],
   ["linux/arm/6", "linux/arm/v6"],
   ["linux/armhf/v6", "linux/arm/v7"],
@@ -36,6 +38,12 @@ test.each([
 test("an operating system alone means this machine's architecture", () => {
   expect(parsePlatform("linux")).toEqual(hostPlatform());
   expect(parsePlatform("windows").os).toBe("windows");
+  expect(parsePlatform("windows(10.0.20348+win32k)")).toEqual({
+    ...hostPlatform(),
+    os: "windows",
+    osVersion: "10.0.20348",
+    osFeatures: ["win32k"],
+  });
 });
 
 test.each([
@@ -49,6 +57,8 @@ test.each([
   "linux/a b",
   "lin ux/amd64",
   "windows(%zz)/amd64",
+  "amd64(10.0)",
+  "amd64(+erofs)",
 ])("%j is refused as a platform", (text) => {
   const error = importErrorOf(() => parsePlatform(text));
   expect(error.code).toBe("ERR_CONFIG_INVALID");
