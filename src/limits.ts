@@ -15,9 +15,15 @@ export interface Limits {
   readonly linkTargetBytes: number;
   /** Symlinks followed while one path is resolved: Linux MAXSYMLINKS. ERR_LINK_LOOP. */
   readonly symlinksFollowed: number;
-  /** Entries of one image: they cost memory before they cost disk. The largest images seen have one to two million. */
+  /**
+   * Entries of one image: they cost memory before they cost disk. The largest images seen have one to two million. What
+   * waits to be merged, of all layers together, counts as it is decoded.
+   */
   readonly entries: number;
-  /** Names, link targets and extended attributes of one image, bytes: all are held in memory. A million entries have some 20 MB. */
+  /**
+   * Names, link targets and extended attributes of one image, bytes: all are held in memory. A million entries have some
+   * 20 MB in the tree. Layers that wait to be merged hold whole paths, and all of them together have as much again.
+   */
   readonly metadataBytes: number;
   /** Extended attributes of one inode. */
   readonly xattrs: number;

@@ -2,6 +2,7 @@ import { throwIfCancelled, type ImportError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
 import type { PlacerPlan } from "../sink/sink.ts";
+import { releaseBatches, type HeldEntries } from "./held-entries.ts";
 import { createLayerBuffers } from "./layer-buffers.ts";
 import type { FromWorker } from "./messages.ts";
 import type { JobChannel } from "./pool-worker.ts";
@@ -24,6 +25,8 @@ export interface DecodeLayerJob {
   readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
   readonly plan: PlacerPlan;
   readonly bytes: LayerBytes;
+  /** Counts the batches of this layer until whoever takes the result lets them go (`releaseBatches`). */
+  readonly held: HeldEntries;
   /** Most bytes a buffer between the network and the worker holds. */
   readonly bufferBytes: number;
   readonly signal: AbortSignal;
@@ -72,7 +75,8 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
   if (channel === undefined) throw new Error("a promise's executor runs at once");
 
   try {
-    channel.post({ type: "begin-layer", job: channel.job, options: job.options, plan: job.plan });
+    const { options, plan, held } = job;
+    channel.post({ type: "begin-layer", job: channel.job, options, plan, held });
     for (let length = 1; length > 0;) {
       const buffer = await buffers.take();
       throwIfCancelled(job.signal);
@@ -94,6 +98,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
     job.bytes.cancel();
     channel.post({ type: "cancel-layer", job: channel.job });
     await outcome.catch(() => undefined);
+    releaseBatches(job.held, batches);
     throw first;
   } finally {
     channel.done();

@@ -8,6 +8,7 @@ import {
   type LayerBytes,
   type LayerProgress,
 } from "./decode-layer.ts";
+import { createHeldEntries, releaseBatches, type HeldEntries } from "./held-entries.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -46,19 +47,20 @@ export async function decodeLayers(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const { queue, twinsOf } = schedule(layers);
-  const deliver = inOrder(options.onLayer);
+  const held = createHeldEntries();
+  const deliver = inOrder(options.onLayer, held);
   const errors: unknown[] = [];
 
   async function lane(): Promise<void> {
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
       try {
         throwIfCancelled(signal);
-        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal });
+        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal, held });
         const twins = twinsOf.get(index) ?? [];
         twinsOf.delete(index);
-        if (hasBodies(decoded)) queue.unshift(...twins);
-        else for (const twin of twins) deliver(twin, decoded);
-        deliver(index, decoded);
+        const shares = !hasBodies(decoded);
+        if (!shares) queue.unshift(...twins);
+        deliver(shares ? [index, ...twins] : [index], decoded);
       } catch (error) {
         errors.push(error);
         stop.abort();
@@ -102,18 +104,27 @@ function hasBodies({ batches }: DecodedLayer): boolean {
   );
 }
 
-/** Hands over what is complete from the bottom, and lets go of its memory. */
-function inOrder(onLayer: DecodeLayersOptions["onLayer"]): DecodeLayersOptions["onLayer"] {
-  const waiting = new Map<number, DecodedLayer>();
+/** Hands over what is complete from the bottom, and lets go of its memory. @returns takes a layer for all its places */
+function inOrder(
+  onLayer: DecodeLayersOptions["onLayer"],
+  held: HeldEntries,
+): (places: readonly number[], decoded: DecodedLayer) => void {
+  const waiting = new Map<number, { readonly decoded: DecodedLayer; readonly isLast: boolean }>();
   let next = 0;
-  return (index, decoded) => {
-    waiting.set(index, decoded);
+  return (places, decoded) => {
+    const last = Math.max(...places);
+    for (const place of places) waiting.set(place, { decoded, isLast: place === last });
     for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(next)) {
       waiting.delete(next);
-      onLayer(next, layer);
+      onLayer(next, layer.decoded);
+      if (layer.isLast) releaseBatches(held, layer.decoded.batches);
       next += 1;
     }
   };
+}
+
+interface AttemptOptions extends DecodeLayersOptions {
+  readonly held: HeldEntries;
 }
 
 /**
@@ -123,7 +134,7 @@ function inOrder(onLayer: DecodeLayersOptions["onLayer"]): DecodeLayersOptions["
 async function decodeVerified(
   pool: WorkerPool,
   layer: LayerToDecode,
-  options: DecodeLayersOptions,
+  options: AttemptOptions,
 ): Promise<DecodedLayer> {
   try {
     return await attempt(pool, layer, { ...options, fresh: false });
@@ -137,7 +148,7 @@ async function decodeVerified(
 async function attempt(
   pool: WorkerPool,
   layer: LayerToDecode,
-  options: DecodeLayersOptions & { readonly fresh: boolean },
+  options: AttemptOptions & { readonly fresh: boolean },
 ): Promise<DecodedLayer> {
   const { signal, fresh } = options;
   const index = layer.options.layer;
@@ -146,6 +157,7 @@ async function attempt(
     options: layer.options,
     plan: options.placerPlan(index),
     bytes: await layer.open({ signal, fresh }),
+    held: options.held,
     bufferBytes: layerBufferBytes(options.concurrency),
     signal,
     onProgress: (progress) => options.onProgress(index, "pulling", progress),

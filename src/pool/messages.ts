@@ -2,6 +2,7 @@ import type { SerializedError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
 import type { PlacerPlan, SealTask } from "../sink/sink.ts";
+import type { HeldEntries } from "./held-entries.ts";
 
 /**
  * What crosses threads. A worker keeps the order of its messages, so that bytes of a job arrive in sequence; jobs of one
@@ -13,6 +14,7 @@ export type ToWorker =
       readonly job: number;
       readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
       readonly plan: PlacerPlan;
+      readonly held: HeldEntries;
     }
   /** `buffer` is transferred, and comes back in a `consumed`. */
   | {

@@ -6,6 +6,7 @@ import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
 import { createDirectoryPlacer } from "../sink/directory/directory-placer.ts";
 import { runDirectorySealTask } from "../sink/directory/directory-seal-task.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
+import { holdBatch } from "./held-entries.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** A layer that this worker decodes: several may interleave, each in the order of its bytes. */
@@ -32,12 +33,13 @@ function buffersOf(batch: EntryBatch): ArrayBuffer[] {
 }
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
-  const { job, options, plan } = message;
+  const { job, options, plan, held } = message;
   const placer = createDirectoryPlacer(plan);
   const decoder = createLayerDecoder({
     ...options,
     bodies: placer,
     onBatch: (batch) => {
+      holdBatch(held, batch, options);
       answer({ type: "batch", job, batch }, buffersOf(batch));
     },
   });

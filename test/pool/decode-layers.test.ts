@@ -3,9 +3,13 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { cancellation } from "../../src/errors.ts";
 import { NO_BODY } from "../../src/layer/entry-batch.ts";
-import { decodeLayers } from "../../src/pool/decode-layers.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/limits.ts";
+import type { LayerBytes } from "../../src/pool/decode-layer.ts";
+import { decodeLayers, type LayerToDecode } from "../../src/pool/decode-layers.ts";
 import { startWorkerPool, type WorkerPool } from "../../src/pool/worker-pool.ts";
+import { importErrorFrom } from "../support/import-error.ts";
 import { directoryEntry, fileEntry, makeLayer } from "../support/make-layer.ts";
 import { bytesOf, decodeOptions, layersToDecode } from "../support/pull-layers.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -23,6 +27,27 @@ beforeAll(async () => {
   ]);
 });
 afterAll(() => pool.close());
+
+function layerOfDirectories(count: number, layer: number): Promise<TestLayer> {
+  const entries = Array.from({ length: count }, (_, number) =>
+    directoryEntry(`directory-${layer}-${number}`),
+  );
+  return makeLayer(entries, "none");
+}
+
+function limited(
+  limits: Partial<Limits>,
+  stored: readonly TestLayer[],
+  open: (layer: number, bytes: Uint8Array, signal: AbortSignal) => LayerBytes = (_, bytes) =>
+    bytesOf(bytes),
+): readonly LayerToDecode[] {
+  return layersToDecode(
+    stored,
+    [],
+    (layer, _fresh, signal) => open(layer, stored[layer]?.bytes ?? new Uint8Array(), signal),
+    { ...DEFAULT_LIMITS, ...limits },
+  );
+}
 
 test("layers of every compression decode side by side and are handed over bottom first", async () => {
   const directory = scratchDirectory();
@@ -97,6 +122,63 @@ test("the first error stops the others, and when it is thrown nothing is read an
   expect(options.delivered).toEqual([]);
   await sleep(30);
   expect(reads).toBe(readsThen);
+});
+
+test("entries that wait above a layer that does not come are limited all together", async () => {
+  const names = await Promise.all([0, 1, 2].map((layer) => layerOfDirectories(100, layer)));
+  const stuckUntil = (signal: AbortSignal): LayerBytes => ({
+    read: () =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(cancellation(signal)), { once: true });
+      }),
+    cancel: () => undefined,
+  });
+  const source = limited(
+    { entries: 250 },
+    [...layers.slice(0, 1), ...names],
+    (layer, bytes, signal) => (layer === 0 ? stuckUntil(signal) : bytesOf(bytes)),
+  );
+  const error = await importErrorFrom(
+    decodeLayers(pool, source, decodeOptions(scratchDirectory())),
+  );
+  expect(error.code).toBe("ERR_LIMIT_EXCEEDED");
+  expect(error.message).toMatch(
+    /^layer [234] of 4 of test: with this layer 300 entries wait to be merged; the limit is 250$/,
+  );
+  expect(error.hint).toContain("--limit entries=");
+});
+
+test("bytes of names that wait are limited too", async () => {
+  const names = await Promise.all([0, 1].map((layer) => layerOfDirectories(100, layer)));
+  const source = limited({ metadataBytes: 1000 }, names);
+  const error = await importErrorFrom(
+    decodeLayers(pool, source, decodeOptions(scratchDirectory())),
+  );
+  expect(error.code).toBe("ERR_LIMIT_EXCEEDED");
+  expect(error.details).toMatchObject({ limit: "metadataBytes", limitValue: 1000 });
+});
+
+test("what was merged makes room for the layers above", async () => {
+  const names = await Promise.all([0, 1, 2].map((layer) => layerOfDirectories(100, layer)));
+  // The first once more on top: its entries are let go when its upper place is merged.
+  const all = [...names, ...names.slice(0, 1)];
+  const options = decodeOptions(scratchDirectory(), { concurrency: 1 });
+  await decodeLayers(pool, limited({ entries: 200 }, all), options);
+  expect(options.delivered).toEqual([0, 1, 2, 3]);
+});
+
+test("what a damaged copy had unpacked makes room for the good one", async () => {
+  // More than one batch, so that some are there before the digest is known to be wrong.
+  const layer = await layerOfDirectories(5000, 0);
+  const damaged = Buffer.from(layer.bytes);
+  damaged[damaged.length - 1] = 1;
+  let copies = 0;
+  const source = limited({ entries: 6000 }, [layer], (_, bytes) =>
+    bytesOf(copies++ === 0 ? damaged : bytes),
+  );
+  const options = decodeOptions(scratchDirectory());
+  await decodeLayers(pool, source, options);
+  expect([copies, options.delivered]).toEqual([2, [0]]);
 });
 
 test("a cancelled import ends with ERR_CANCELLED, and workers are free for the next one", async () => {

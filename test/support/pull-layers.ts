@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { layerLabel } from "../../src/errors.ts";
-import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/limits.ts";
 import { requireDigest } from "../../src/oci/digest.ts";
 import { digestOf } from "../../src/oci/verify-bytes.ts";
 import type { LayerBytes } from "../../src/pool/decode-layer.ts";
@@ -29,8 +29,9 @@ export function bytesOf(bytes: Uint8Array, onCancel: () => void = () => undefine
 export function layersToDecode(
   layers: readonly TestLayer[],
   opened: string[] = [],
-  open: (layer: number, fresh: boolean) => LayerBytes = (layer) =>
+  open: (layer: number, fresh: boolean, signal: AbortSignal) => LayerBytes = (layer) =>
     bytesOf(layers[layer]?.bytes ?? new Uint8Array()),
+  limits: Limits = DEFAULT_LIMITS,
 ): readonly LayerToDecode[] {
   return layers.map((layer, index) => ({
     options: {
@@ -39,11 +40,11 @@ export function layersToDecode(
       digest: digestOf(layer.bytes),
       sizeBytes: layer.bytes.length,
       diffId: requireDigest(layer.diffId, "the diffId"),
-      limits: DEFAULT_LIMITS,
+      limits,
     },
-    open: ({ fresh }) => {
+    open: ({ fresh, signal }) => {
       opened.push(fresh ? `${index} fresh` : `${index}`);
-      return Promise.resolve(open(index, fresh));
+      return Promise.resolve(open(index, fresh, signal));
     },
   }));
 }
