@@ -49,6 +49,17 @@ function limited(
   );
 }
 
+/** Bytes that never come. */
+function stuckUntil(signal: AbortSignal): LayerBytes {
+  return {
+    read: () =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(cancellation(signal)), { once: true });
+      }),
+    cancel: () => undefined,
+  };
+}
+
 test("layers of every compression decode side by side and are handed over bottom first", async () => {
   const directory = scratchDirectory();
   const paths: string[] = [];
@@ -126,13 +137,6 @@ test("the first error stops the others, and when it is thrown nothing is read an
 
 test("entries that wait above a layer that does not come are limited all together", async () => {
   const names = await Promise.all([0, 1, 2].map((layer) => layerOfDirectories(100, layer)));
-  const stuckUntil = (signal: AbortSignal): LayerBytes => ({
-    read: () =>
-      new Promise((_, reject) => {
-        signal.addEventListener("abort", () => reject(cancellation(signal)), { once: true });
-      }),
-    cancel: () => undefined,
-  });
   const source = limited(
     { entries: 250 },
     [...layers.slice(0, 1), ...names],
