@@ -46,6 +46,7 @@ export type ErrorCode =
   | "ERR_STORE_IO"
   | "ERR_OUTPUT_IO"
   | "ERR_DISK_FULL"
+  | "ERR_DISK_TOO_SMALL"
   | "ERR_WORKER_FAILED";
 
 export type ErrorDetails = Readonly<Record<string, string | number>>;

@@ -4,7 +4,7 @@ import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { ioError } from "../io-error.ts";
 import type { SealContext, SealedRootfs } from "../sink.ts";
 import type { FileSystemTraits } from "./file-system-traits.ts";
-import { omissionLines } from "./omissions.ts";
+import { omissionLines } from "../omissions.ts";
 import { planSeal, type SealPlan } from "./seal-plan.ts";
 import type { DirectorySealResult, SealStep, SealWork } from "./seal-steps.ts";
 

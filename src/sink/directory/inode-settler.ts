@@ -19,7 +19,7 @@ import {
   permissionsOf,
 } from "./attributes.ts";
 import { creationDefaults } from "./creation-defaults.ts";
-import { Omissions } from "./omissions.ts";
+import { Omissions } from "../omissions.ts";
 import type { SealWork } from "./seal-steps.ts";
 import { isUserXattr, setXattr, type XattrTarget } from "./xattrs.ts";
 

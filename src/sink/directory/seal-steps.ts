@@ -1,6 +1,6 @@
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { FileSystemTraits } from "./file-system-traits.ts";
-import type { OmissionList } from "./omissions.ts";
+import type { OmissionList } from "../omissions.ts";
 
 /** What a name needs beyond its own making; bits of `SealWork.roles`. */
 export const Role = {

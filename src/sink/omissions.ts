@@ -1,4 +1,4 @@
-import { printable } from "../../errors.ts";
+import { printable } from "../errors.ts";
 
 /** `SealedRootfs.omissions`: at most so many lines, then a count. */
 const MOST_LINES = 1000;

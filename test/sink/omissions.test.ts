@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { omissionLines, Omissions } from "../../../src/sink/directory/omissions.ts";
+import { omissionLines, Omissions } from "../../src/sink/omissions.ts";
 
 test("no omissions are no lines", () => {
   expect(omissionLines([])).toEqual([]);
