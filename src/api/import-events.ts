@@ -5,17 +5,18 @@ export function carefulEmitter(listener: OnEvent): {
   readonly emit: OnEvent;
   readonly throwListenerError: () => void;
 } {
-  const errors: unknown[] = [];
+  // The first is enough: a listener that always throws does so ten times a second and layer.
+  let thrown: { readonly error: unknown } | undefined;
   return {
     emit: (event) => {
       try {
         listener(event);
       } catch (error) {
-        errors.push(error);
+        thrown ??= { error };
       }
     },
     throwListenerError: () => {
-      for (const error of errors) throw error;
+      if (thrown !== undefined) throw thrown.error;
     },
   };
 }

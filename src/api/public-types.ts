@@ -42,8 +42,6 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly concurrency?: number;
   /** Takes over a name that is registered already. */
   readonly replace?: boolean;
-  /** Resolves the image and checks the name; pulls and writes nothing. */
-  readonly dryRun?: boolean;
   /** Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */
   readonly sameOwner?: boolean;
   /** Default true: the bytes are on the disk before the name is registered. */
@@ -95,7 +93,7 @@ export interface SandboxTemplate {
   readonly omissions?: readonly string[];
 }
 
-/** What `dryRun` answers: the image as it would be imported. */
+/** What `planSandboxImageImport` answers: the image as it would be imported. */
 export interface ImportPlan {
   readonly dryRun: true;
   readonly name: string;

@@ -88,17 +88,25 @@ export async function* importSandboxImageEvents(
   }
 }
 
-/** Resolves an image and checks its name; pulls no layer and writes nothing (`--dry-run`). */
+/**
+ * Resolves an image and checks its name; pulls no layer and writes nothing (`--dry-run`), but for an empty store where there
+ * is none. Warnings come as events.
+ * @throws ImportError as `importSandboxImage` would before the pull
+ */
 export async function planSandboxImageImport(
   reference: string,
   options: ImportSandboxImageOptions = {},
 ): Promise<ImportPlan> {
   const settings = importSettings(reference, options, options.env ?? process.env);
   const signal = options.signal ?? new AbortController().signal;
+  const { emit, throwListenerError } = carefulEmitter(options.onEvent ?? ignore);
+  warnAbout(settings, emit);
   await withStore(options, (store) => store.catalog.requireFree(settings));
-  const source = await openSource(reference, settings, options.onEvent ?? ignore);
+  const source = await openSource(reference, settings, emit);
   try {
     const image = await source.resolve(settings.platform, signal);
+    for (const warning of image.warnings) emit({ type: "warning", ...warning });
+    throwListenerError();
     const layers = image.layers.map(({ descriptor, diffId }) => ({
       digest: descriptor.digest.text,
       diffId: diffId.text,

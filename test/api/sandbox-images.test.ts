@@ -8,6 +8,7 @@ import {
   importSandboxImage,
   importSandboxImageEvents,
   listSandboxImages,
+  planSandboxImageImport,
   registerSandboxImage,
   VERSION,
   type ImportEvent,
@@ -135,6 +136,34 @@ test("an aborted signal ends the import with ERR_CANCELLED, and nothing is left"
   });
   await expect(imported).rejects.toMatchObject({ code: "ERR_CANCELLED" });
   expect(storeListing(options.home)).toEqual({ snapshots: [], ingests: [], other: [] });
+});
+
+test("a plan writes nothing, and warns as the import would", async () => {
+  const { reference, options } = place();
+  const warnings: string[] = [];
+  const plan = await planSandboxImageImport(reference, {
+    ...options,
+    dockerCompat: true,
+    platform: "linux/amd64",
+    onEvent: (event) => {
+      if (event.type === "warning") warnings.push(event.code);
+    },
+  });
+  expect(plan).toMatchObject({ dryRun: true, name: "app", reference, platform: "linux/amd64" });
+  expect(warnings).toEqual(["docker_compat"]);
+  expect(storeListing(options.home)).toEqual({ snapshots: [], ingests: [], other: [] });
+});
+
+test("a plan without a wanted platform warns about an image for another machine", async () => {
+  const directory = scratchDirectory();
+  const platform = { os: "linux", architecture: "s390x" };
+  writeOciLayout(join(directory, "app"), "1", { ...image, platform });
+  const codes: string[] = [];
+  await planSandboxImageImport(`oci:${join(directory, "app")}:1`, {
+    home: join(directory, "home"),
+    onEvent: (event) => codes.push(event.type === "warning" ? event.code : event.type),
+  });
+  expect(codes).toEqual(["platform_mismatch"]);
 });
 
 test("what a listener throws does not stop the import, and is thrown after it", async () => {

@@ -86,7 +86,7 @@ async function runImport(args: ParsedArguments, io: CommandIo): Promise<void> {
   const result = await io.interruption
     .guard(async (signal) => {
       const all = { ...options, signal, onEvent: reporter.onEvent };
-      return options.dryRun === true
+      return flag(args, "dry-run")
         ? planSandboxImageImport(reference, all)
         : importSandboxImage(reference, all);
     }, onSignal)
@@ -114,7 +114,6 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     plainHttp: flag(args, "plain-http"),
     insecure: flag(args, "insecure"),
     replace: flag(args, "replace"),
-    dryRun: flag(args, "dry-run"),
     sameOwner: !flag(args, "no-same-owner"),
     fsync: !flag(args, "no-fsync"),
     format: format(args),
