@@ -1,22 +1,23 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadCases, type LayerCase } from "./case-kit/case-json.ts";
+import { isCaseSinkName, type CaseSinkName } from "./case-kit/case-sink.ts";
 import { runCase } from "./case-kit/run-case.ts";
 
 /**
- * npm run -s cases -- [--sink directory] FILE…
+ * npm run -s cases -- [--sink directory|ext4] FILE…
  *
  * Runs layer case files (testdata/README.md says their format) with the built command line: a line a failure, last
- * `N passed, N failed`; exit status 1 when any failed.
+ * `N passed, N failed`; exit status 1 when any failed. Images of the sink ext4 are checked by e2fsck and mounted: as root.
  */
 const LANES = 2;
 
-async function runCases(cases: readonly LayerCase[]): Promise<number> {
+async function runCases(cases: readonly LayerCase[], sink: CaseSinkName): Promise<number> {
   const queue = [...cases];
   let failed = 0;
   async function lane(): Promise<void> {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const problems = await problemsOf(next);
+      const problems = await problemsOf(next, sink);
       if (problems.length === 0) continue;
       failed += 1;
       process.stdout.write(`FAIL ${next.file} ${next.name}: ${problems.slice(0, 8).join("; ")}\n`);
@@ -27,32 +28,38 @@ async function runCases(cases: readonly LayerCase[]): Promise<number> {
 }
 
 /** A case that cannot even be built has failed, whatever the reason. */
-async function problemsOf(layerCase: LayerCase): Promise<readonly string[]> {
+async function problemsOf(layerCase: LayerCase, sink: CaseSinkName): Promise<readonly string[]> {
   try {
-    return await runCase(layerCase);
+    return await runCase(layerCase, sink);
   } catch (error) {
     return [`cannot be run: ${String(error)}`];
   }
 }
 
 /** @throws Error with what is wrong about the arguments */
-function parseArguments(args: readonly string[]): readonly string[] {
+function parseArguments(args: readonly string[]): {
+  readonly files: readonly string[];
+  readonly sink: CaseSinkName;
+} {
   const files: string[] = [];
+  let sink: CaseSinkName = "directory";
   for (let at = 0; at < args.length; at++) {
     const argument = args[at] ?? "";
     if (argument === "--sink") {
       at += 1;
-      if (args[at] !== "directory") {
-        throw new Error(`there is no sink "${args[at] ?? ""}" to test, only directory`);
+      const name = args[at] ?? "";
+      if (!isCaseSinkName(name)) {
+        throw new Error(`there is no sink "${name}" to test, only directory and ext4`);
       }
+      sink = name;
     } else files.push(resolve(argument));
   }
-  if (files.length > 0) return files;
-  throw new Error("no case file given; usage: npm run -s cases -- [--sink directory] FILE…");
+  if (files.length > 0) return { files, sink };
+  throw new Error("no case file given; usage: npm run -s cases -- [--sink directory|ext4] FILE…");
 }
 
 async function main(): Promise<number> {
-  const files = parseArguments(process.argv.slice(2));
+  const { files, sink } = parseArguments(process.argv.slice(2));
   if (!existsSync(resolve(import.meta.dirname, "../../dist/cli/main.js"))) {
     throw new Error("the command line is not built: npm run build");
   }
@@ -66,7 +73,7 @@ async function main(): Promise<number> {
       process.stdout.write(`FAIL ${String(error)}\n`);
     }
   }
-  const failed = (await runCases(cases)) + unreadable;
+  const failed = (await runCases(cases, sink)) + unreadable;
   process.stdout.write(`${cases.length + unreadable - failed} passed, ${failed} failed\n`);
   return failed > 0 ? 1 : 0;
 }
