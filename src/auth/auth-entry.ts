@@ -1,6 +1,8 @@
 import { ImportError } from "../errors.ts";
+import { isObject } from "../oci/json-object.ts";
 import { conceal } from "./conceal.ts";
 import type { Credentials } from "./credential-provider.ts";
+import { isHeaderValue } from "./header-value.ts";
 
 /** What an entry of `auths`, or a helper, says. */
 export interface Login {
@@ -11,8 +13,6 @@ export interface Login {
 
 /** Standard base64 with its padding, as Go reads it; line breaks were taken out before. */
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-/** It goes into a header as it is: a line break would start a header of its own. */
-const HEADER_SAFE = /^[\x20-\x7e]+$/;
 
 /** @param password `undefined` or empty is no secret, so no login (CRED-5) */
 export function passwordLogin(username: string, password: string): Login | undefined {
@@ -43,7 +43,7 @@ export function identityTokenLogin(token: string, username: string): Login {
  */
 export function loginOfEntry(entry: unknown, where: string): Login | undefined {
   if (entry === null) return undefined;
-  if (typeof entry !== "object" || Array.isArray(entry)) throw invalid(`${where} is no object`);
+  if (!isObject(entry)) throw invalid(`${where} is no object`);
   const fields = new Map<string, unknown>(Object.entries(entry));
   const text = (field: string): string => {
     const value = fields.get(field) ?? "";
@@ -62,7 +62,7 @@ export function loginOfEntry(entry: unknown, where: string): Login | undefined {
 }
 
 function registryTokenLogin(token: string, where: string): Login {
-  if (!HEADER_SAFE.test(token)) {
+  if (!isHeaderValue(token)) {
     throw invalid(`${where} has a "registrytoken" with characters that no token may have`);
   }
   const credentials = conceal<Credentials & { readonly kind: "registry-token" }>(

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { cancellation, ImportError, printable } from "../errors.ts";
+import { isObject } from "../oci/json-object.ts";
 import { loginOfEntry, type Login } from "./auth-entry.ts";
 import { helperKeys, helperServerUrl, matchingAuthKeys, sameKeys } from "./auth-keys.ts";
 import { jsonErrorPosition } from "./json-position.ts";
@@ -149,8 +150,7 @@ function objectField(
 
 /** A map and not the object: a host may be called `constructor`. */
 function mapOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return new Map<string, unknown>(Object.entries(value));
+  return isObject(value) ? new Map<string, unknown>(Object.entries(value)) : undefined;
 }
 
 function invalid(label: string, what: string): ImportError {

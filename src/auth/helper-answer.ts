@@ -1,4 +1,5 @@
 import { ImportError, printable } from "../errors.ts";
+import { isObject } from "../oci/json-object.ts";
 import { identityTokenLogin, passwordLogin, type Login } from "./auth-entry.ts";
 
 /** How a helper says that it has nothing (docker-credential-helpers `credentials/error.go`). */
@@ -20,9 +21,7 @@ export function helperAnswer(stdout: string, label: string): Login | undefined {
   } catch {
     throw failed(`${label} answered with something that is not JSON`);
   }
-  if (typeof answer !== "object" || answer === null || Array.isArray(answer)) {
-    throw failed(`${label} answered with JSON that is no object`);
-  }
+  if (!isObject(answer)) throw failed(`${label} answered with JSON that is no object`);
   const fields = new Map<string, unknown>(Object.entries(answer));
   const text = (name: string): string => {
     const key = [name, ...fields.keys()].find(

@@ -1,5 +1,7 @@
 import { ImportError } from "../errors.ts";
+import { isObject, type JsonObject } from "../oci/json-object.ts";
 import { conceal } from "./conceal.ts";
+import { isHeaderValue } from "./header-value.ts";
 
 /** A Bearer token. Its secrets are not enumerable: neither inspecting nor copying by spread shows them. */
 export interface Token {
@@ -20,8 +22,6 @@ const LEAST_LIFETIME_S = 60;
 /** Keeps the arithmetic in range when a server says 1e300. */
 const MOST_LIFETIME_S = 365 * 86_400;
 const RENEW_BEFORE_MS = 10_000;
-/** What may stand in a header: a line break in a token would start a header of the server's choice. */
-const HEADER_SAFE = /^[\x20-\x7e]+$/;
 
 /**
  * Reads the answer of a token server: `token` or `access_token`, `expires_in`, `refresh_token` (TOK-3, TOK-7).
@@ -47,7 +47,7 @@ export function parseTokenAnswer(bytes: Uint8Array, nowMs: number): Token {
     : conceal<Token>({ value, expiresAtMs, renewAtMs, refreshToken }, "value", "refreshToken");
 }
 
-function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+function parseObject(bytes: Uint8Array): JsonObject {
   let answer: unknown;
   try {
     answer = JSON.parse(new TextDecoder().decode(bytes));
@@ -55,15 +55,13 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     // Without the cause: V8's message quotes the text, which may be a token.
     throw refused("not-json", "is not JSON");
   }
-  if (typeof answer === "object" && answer !== null && !Array.isArray(answer)) {
-    return { ...answer };
-  }
+  if (isObject(answer)) return answer;
   throw refused("no-token", "holds no token");
 }
 
 function tokenText(value: unknown): string | undefined {
   if (typeof value !== "string" || value === "") return undefined;
-  if (HEADER_SAFE.test(value)) return value;
+  if (isHeaderValue(value)) return value;
   throw refused("bad-token", "holds a token with characters that no token may have");
 }
 

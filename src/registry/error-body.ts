@@ -1,4 +1,5 @@
 import { printable } from "../errors.ts";
+import { isObject, type JsonObject } from "../oci/json-object.ts";
 
 /** Error bodies are read up to here (crane's limit); a longer one is cut. */
 export const ERROR_BODY_BYTES: number = 64 * 1024;
@@ -44,7 +45,7 @@ export interface RegistrySaid {
 export function parseErrorBody(body: Uint8Array): RegistrySaid {
   const text = new TextDecoder().decode(body.subarray(0, ERROR_BODY_BYTES)).trim();
   const parsed = parseJson(text);
-  if (isRecord(parsed)) return fromJson(parsed, 0);
+  if (isObject(parsed)) return fromJson(parsed, 0);
   const words = parsed === undefined ? fromMarkup(text) : "";
   return { code: undefined, message: words, nested: false };
 }
@@ -68,7 +69,7 @@ interface OneError {
   readonly detail: unknown;
 }
 
-function fromJson(body: Readonly<Record<string, unknown>>, depth: number): RegistrySaid {
+function fromJson(body: JsonObject, depth: number): RegistrySaid {
   const errors = errorsOf(body["errors"]);
   if (errors.length === 0) {
     const message = ["message", "error_description", "details", "error", "detail"]
@@ -80,27 +81,28 @@ function fromJson(body: Readonly<Record<string, unknown>>, depth: number): Regis
     const inner = depth < MAX_NESTING ? innerErrors(error, depth) : undefined;
     if (inner?.code !== undefined) return inner;
   }
-  const known = errors.find(({ code }) => KNOWN_CODES.has(code)) ?? errors[0];
-  return {
-    code: known !== undefined && KNOWN_CODES.has(known.code) ? known.code : undefined,
-    message: sanitised(known === undefined ? "" : known.message || known.code),
-    nested: depth > 0,
-  };
+  const known = errors.find(({ code }) => KNOWN_CODES.has(code));
+  if (known !== undefined) {
+    const message = sanitised(known.message || known.code);
+    return { code: known.code, message, nested: depth > 0 };
+  }
+  const words = [errors[0]?.code, errors[0]?.message].filter((part) => part !== "");
+  return { code: undefined, message: sanitised(words.join(": ")), nested: depth > 0 };
 }
 
 /** A cache's UNKNOWN with the upstream's errors in `detail`, or an error whose message is itself a JSON text. */
 function innerErrors(error: OneError, depth: number): RegistrySaid | undefined {
-  if (!KNOWN_CODES.has(error.code) && isRecord(error.detail)) {
+  if (!KNOWN_CODES.has(error.code) && isObject(error.detail)) {
     return fromJson(error.detail, depth + 1);
   }
   const wrapped = error.message.startsWith("{") ? parseJson(error.message) : undefined;
-  if (!isRecord(wrapped)) return undefined;
+  if (!isObject(wrapped)) return undefined;
   return { ...fromJson(wrapped, depth + 1), nested: depth > 0 };
 }
 
 function errorsOf(value: unknown): readonly OneError[] {
   if (!Array.isArray(value)) return [];
-  return value.filter(isRecord).map((error) => ({
+  return value.filter(isObject).map((error) => ({
     code: textOf(error["code"]).toUpperCase(),
     message: textOf(error["message"]),
     detail: error["detail"],
@@ -126,10 +128,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

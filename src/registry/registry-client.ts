@@ -3,6 +3,7 @@ import { ImportError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
+import { DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../oci/media-types.ts";
 import type { Reference } from "../oci/parse-reference.ts";
 import { BlobStream } from "./blob-stream.ts";
 import type { BlobPlace } from "./blob-stream.ts";
@@ -44,13 +45,9 @@ export interface OpenBlobOptions {
 }
 
 /** MAN-1: without the OCI types GHCR answers 404; without a wildcard odd proxies answer 406. */
-const MANIFEST_ACCEPT = [
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-  "*/*;q=0.1",
-].join(", ");
+const MANIFEST_ACCEPT = [OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST, "*/*;q=0.1"].join(
+  ", ",
+);
 
 /** Manifests, configs and blobs of one repository of one registry (distribution-spec, "Pull"). */
 export class RegistryClient {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isObject } from "../oci/json-object.ts";
 import { replaceFile } from "./durable-files.ts";
 import type { Identity, OutputPlace } from "./output-place.ts";
-import { isObject, parseJson } from "./record-codec.ts";
+import { parseJson } from "./record-codec.ts";
 import { errnoOf, fileError } from "./store-error.ts";
 
 /** `ingest/<id>/ingest.json`: what a later run must know to undo an import whose process died. */

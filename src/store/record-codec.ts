@@ -1,3 +1,4 @@
+import { isObject } from "../oci/json-object.ts";
 import type { SnapshotConfig, SnapshotRecord } from "./records.ts";
 
 type Check = (value: unknown) => boolean;
@@ -77,10 +78,6 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function holds<T>(value: unknown, checks: Checks<T>): value is T {

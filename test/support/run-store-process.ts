@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { isObject, parseJson } from "../../src/store/record-codec.ts";
+import { isObject } from "../../src/oci/json-object.ts";
+import { parseJson } from "../../src/store/record-codec.ts";
 
 /** A file that is looked for, in vain, where the interesting part of a trace begins. */
 export const TRACE_MARK = "/rootlift-trace-mark";
