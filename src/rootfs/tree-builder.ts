@@ -106,7 +106,11 @@ export class TreeBuilder {
 }
 
 function tooLarge(what: string, limit: number): ImportError {
-  return new ImportError("ERR_LIMIT_EXCEEDED", `the root filesystem has more than ${limit} ${what}`, {
-    hint: "It is not one that rootlift imported; look at what fills it.",
-  });
+  return new ImportError(
+    "ERR_LIMIT_EXCEEDED",
+    `the root filesystem has more than ${limit} ${what}`,
+    {
+      hint: "It is not one that rootlift imported; look at what fills it.",
+    },
+  );
 }
