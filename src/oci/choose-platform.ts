@@ -51,13 +51,14 @@ const WIN32K = "win32k";
 
 function fits(accepted: Platform, offered: Platform): boolean {
   // Every Windows host has win32k; images said so before hosts could be asked for it.
-  const features = [...(accepted.osFeatures ?? []), ...(accepted.os === "windows" ? [WIN32K] : [])];
+  const features = new Set(accepted.osFeatures);
+  if (accepted.os === "windows") features.add(WIN32K);
   return (
     accepted.os === offered.os &&
     accepted.architecture === offered.architecture &&
     accepted.variant === offered.variant &&
     // An entry that needs a feature we did not ask for is not ours (containerd matches subsets).
-    (offered.osFeatures ?? []).every((feature) => features.includes(feature)) &&
+    (offered.osFeatures ?? []).every((feature) => features.has(feature)) &&
     (accepted.os !== "windows" || fitsWindowsVersion(accepted.osVersion, offered.osVersion))
   );
 }
