@@ -19,6 +19,8 @@ const SLASH = 0x2f;
 const LARGEST_ID = 2 ** 32 - 2;
 /** Bytes of a hostile name that are looked at for a message. */
 const LONGEST_SHOWN = 1000;
+/** A target goes to the kernel in one call: PATH_MAX without its NUL, whatever `limits.linkTargetBytes` says. */
+const LONGEST_TARGET = 4095;
 /** Linux: 12 and 20 bits. */
 const LARGEST_MAJOR = 2 ** 12 - 1;
 const LARGEST_MINOR = 2 ** 20 - 1;
@@ -205,7 +207,7 @@ export class EntryReader {
     entry.linkAt = arena.length;
     if (entry.type === EntryType.symlink) {
       if (end === start) throw this.fault("ERR_LAYER_CORRUPT", "is a symlink without a target");
-      if (end - start > this.#limits.linkTargetBytes) {
+      if (end - start > Math.min(this.#limits.linkTargetBytes, LONGEST_TARGET)) {
         throw this.fault("ERR_NAME_TOO_LONG", `is a symlink with a target of ${end - start} bytes`);
       }
       arena.append(bytes.subarray(start, end));

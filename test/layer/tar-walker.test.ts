@@ -187,6 +187,10 @@ describe("names and links", () => {
     }
     expect(code([symlink("")])).toBe("ERR_LAYER_CORRUPT");
     expect(code([symlink("x".repeat(4096))])).toBe("ERR_NAME_TOO_LONG");
+    // The kernel takes no longer one, whatever the limit says.
+    const longer = (): unknown =>
+      decodeEntries([symlink("x".repeat(4096))], { linkTargetBytes: 9999 });
+    expect(codeOf(longer)).toBe("ERR_NAME_TOO_LONG");
   });
 
   test("a hard link's target is a path below the root", () => {
