@@ -35,15 +35,21 @@ export function codingOf(contentEncoding: string | undefined): ContentCoding | u
 
 /**
  * A short body with its coding undone; as it is when it cannot be, since then it was only a label.
- * @param maxBytes more is cut off there: the caller's size check refuses it
+ * @returns `undefined` when more than `maxBytes` would come out. Attack: 4 MiB of gzip hold 4 GiB of zeros.
  */
-export function undoCoding(bytes: Uint8Array, coding: ContentCoding, maxBytes: number): Uint8Array {
-  const options = { maxOutputLength: maxBytes + 1 };
+export function undoCoding(
+  bytes: Uint8Array,
+  coding: ContentCoding,
+  maxBytes: number,
+): Uint8Array | undefined {
+  const options = { maxOutputLength: maxBytes };
   try {
     if (coding === "gzip") return gunzipSync(bytes, options);
     return coding === "deflate" ? inflateSync(bytes, options) : zstdDecompressSync(bytes, options);
-  } catch {
-    return bytes;
+  } catch (error) {
+    const tooLarge =
+      error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+    return tooLarge ? undefined : bytes;
   }
 }
 

@@ -101,7 +101,7 @@ async function readWhole(followed: FollowedAnswer, request: SmallRequest): Promi
   const coding = codingOf(headerOf(answer.headers, "content-encoding"));
   if (coding === undefined || fits(read.bytes, request.digest)) return read.bytes;
   const bytes = undoCoding(read.bytes, coding, request.maxBytes);
-  if (bytes.length > request.maxBytes) throw tooBig(followed, request);
+  if (bytes === undefined) throw tooBig(followed, request);
   return bytes;
 }
 

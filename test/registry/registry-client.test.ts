@@ -143,6 +143,15 @@ test("a manifest that a proxy has gzipped is what it was before", async () => {
   expect((await client.fetchRoot(signal)).bytes).toEqual(MANIFEST);
 });
 
+test("a manifest that a gzip coding blows up beyond the limit is named as too large", async () => {
+  const body = gzipSync(Buffer.alloc(64 << 20, " "));
+  const { client } = await scripted([{ headers: { "content-encoding": "gzip" }, body }]);
+  expect(await importErrorFrom(client.fetchRoot(signal))).toMatchObject({
+    code: "ERR_MANIFEST_INVALID",
+    message: expect.stringMatching(/is larger than 4194304 bytes$/),
+  });
+});
+
 test("manifests follow redirects too, and an error after one names both hosts", async () => {
   const elsewhere = await startScriptedServer(() => ({
     status: 500,
