@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { ImportError } from "../errors.ts";
+import type { ImportRequest } from "../import-image.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
@@ -19,20 +20,10 @@ const DEFAULT_CONCURRENCY = 8;
 const MOST_CONNECTIONS = 64;
 
 /** An import's options with every default filled in and every number checked. */
-export interface ImportSettings {
-  readonly name: string;
-  readonly project: string;
-  readonly public: boolean;
-  readonly replace: boolean;
-  readonly platform: WantedPlatform;
-  readonly outputPath: string | undefined;
-  readonly sameOwner: boolean;
-  readonly fsync: boolean;
-  readonly workers: number;
-  readonly concurrency: number;
-  readonly diskMb: number;
-  readonly stagingBytes: number | undefined;
-  readonly limits: Limits;
+export interface ImportSettings extends Omit<
+  ImportRequest,
+  "source" | "store" | "toolVersion" | "signal" | "emit"
+> {
   readonly dockerCompat: boolean;
   readonly source: Omit<OpenSourceOptions, "onRetry">;
 }
@@ -43,7 +34,8 @@ export function importSettings(
   options: ImportSandboxImageOptions,
   env: Environment,
 ): ImportSettings {
-  const concurrency = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
+  const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
+  const concurrency = Math.min(wanted, MOST_CONNECTIONS);
   const limits = mergeLimits(options.limits ?? {});
   checkFormat(options.format);
   checkMemory(options.memoryMb ?? DEFAULT_MEMORY_MB);
@@ -58,7 +50,7 @@ export function importSettings(
     sameOwner: options.sameOwner ?? true,
     fsync: options.fsync ?? true,
     workers: workersFor(options.cpus ?? DEFAULT_CPUS),
-    concurrency: Math.min(concurrency, MOST_CONNECTIONS),
+    concurrency,
     diskMb: wholeNumber("diskMb", options.diskMb ?? DEFAULT_DISK_MB),
     stagingBytes:
       builderDiskMb === undefined ? undefined : wholeNumber("builderDiskMb", builderDiskMb) * MIB,

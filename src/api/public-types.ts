@@ -1,5 +1,9 @@
 import type { Limits } from "../limits.ts";
+import type { RunConfig } from "../oci/image.ts";
 import type { OnEvent } from "../progress.ts";
+import type { LayerRecord } from "../store/records.ts";
+
+export type { LayerRecord, RunConfig };
 
 /** Where the store is and in whose name it is used; every call takes these. */
 export interface StoreOptions {
@@ -72,24 +76,11 @@ export interface SandboxTemplate {
   /** The root filesystem on this machine. */
   readonly path: string;
   readonly entries?: number;
-  readonly layers?: readonly {
-    readonly digest: string;
-    readonly diffId: string;
-    readonly sizeBytes: number;
-  }[];
+  /** Bottom first. */
+  readonly layers?: readonly LayerRecord[];
   /** RFC 3339, UTC. */
   readonly createdAt: string;
-  readonly config?: {
-    readonly user?: string;
-    readonly env: readonly string[];
-    readonly entrypoint?: readonly string[];
-    readonly cmd?: readonly string[];
-    readonly workingDir?: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly exposedPorts: readonly string[];
-    readonly volumes: readonly string[];
-    readonly stopSignal?: string;
-  };
+  readonly config?: RunConfig;
   readonly omissions?: readonly string[];
 }
 
@@ -100,11 +91,8 @@ export interface ImportPlan {
   readonly reference: string;
   readonly manifestDigest: string;
   readonly platform: string;
-  readonly layers: readonly {
-    readonly digest: string;
-    readonly diffId: string;
-    readonly sizeBytes: number;
-  }[];
+  /** Bottom first. */
+  readonly layers: readonly LayerRecord[];
   readonly totalBytes: number;
 }
 

@@ -1,12 +1,8 @@
 import type { Descriptor, Platform } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 
-/** What sandboxes need of an image config (image-spec config.md), besides the raw bytes that are kept as they are. */
-export interface ImageConfig {
-  readonly platform: Platform;
-  /** One a layer, bottom first: digests of the *uncompressed* layers. */
-  readonly diffIds: readonly Digest[];
-  readonly created?: string;
+/** What sandboxes start with: the `config` of an image config (image-spec config.md). Empty fields are absent. */
+export interface RunConfig {
   readonly user?: string;
   readonly env: readonly string[];
   readonly entrypoint?: readonly string[];
@@ -16,6 +12,14 @@ export interface ImageConfig {
   readonly exposedPorts: readonly string[];
   readonly volumes: readonly string[];
   readonly stopSignal?: string;
+}
+
+/** What an import needs of an image config, besides the raw bytes that are kept as they are. */
+export interface ImageConfig extends RunConfig {
+  readonly platform: Platform;
+  /** One a layer, bottom first: digests of the *uncompressed* layers. */
+  readonly diffIds: readonly Digest[];
+  readonly created?: string;
 }
 
 /** One layer of a resolved image: where it is and what it must be. */

@@ -1,5 +1,6 @@
 import { isObject } from "../oci/json-object.ts";
-import type { SnapshotConfig, SnapshotRecord } from "./records.ts";
+import type { RunConfig } from "../oci/image.ts";
+import type { LayerRecord, SnapshotRecord } from "./records.ts";
 
 type Check = (value: unknown) => boolean;
 /** One check a field; the compiler sees to it that none is left out. */
@@ -26,7 +27,7 @@ const objectOf =
   (value) =>
     holds(value, checks);
 
-const CONFIG: Checks<SnapshotConfig> = {
+const CONFIG: Checks<RunConfig> = {
   user: optional(isText),
   env: listOf(isText),
   entrypoint: optional(listOf(isText)),
@@ -37,6 +38,8 @@ const CONFIG: Checks<SnapshotConfig> = {
   volumes: listOf(isText),
   stopSignal: optional(isText),
 };
+
+const LAYER: Checks<LayerRecord> = { digest: isText, diffId: isText, sizeBytes: isCount };
 
 const SNAPSHOT: Checks<SnapshotRecord> = {
   id: isText,
@@ -51,7 +54,7 @@ const SNAPSHOT: Checks<SnapshotRecord> = {
   reference: optional(isText),
   manifestDigest: optional(isText),
   platform: optional(isText),
-  layers: optional(listOf(objectOf({ digest: isText, diffId: isText, sizeBytes: isCount }))),
+  layers: optional(listOf(objectOf(LAYER))),
   createdAt: isText,
   toolVersion: isText,
   dockerfile: optional(isText),

@@ -1,6 +1,18 @@
+import type { RunConfig } from "../oci/image.ts";
+
 /** `in_progress → completed | failed`. Compared in lower case only, as the platform does. */
 export type SnapshotStatus = "in_progress" | "completed" | "failed";
 export type RootfsFormat = "dir" | "ext4" | "erofs" | "tar";
+
+/** A layer that a snapshot was made of. */
+export interface LayerRecord {
+  /** Of the compressed bytes. */
+  readonly digest: string;
+  /** Of the uncompressed bytes. */
+  readonly diffId: string;
+  /** Compressed. */
+  readonly sizeBytes: number;
+}
 
 /** One root filesystem on disk: `snapshots/<id>/snapshot.json`, and a row of the catalog. */
 export interface SnapshotRecord {
@@ -24,32 +36,17 @@ export interface SnapshotRecord {
   readonly manifestDigest?: string;
   /** `linux/amd64`. */
   readonly platform?: string;
-  readonly layers?: readonly {
-    readonly digest: string;
-    readonly diffId: string;
-    readonly sizeBytes: number;
-  }[];
+  /** Bottom first. */
+  readonly layers?: readonly LayerRecord[];
   /** RFC 3339, UTC. */
   readonly createdAt: string;
   readonly toolVersion: string;
   readonly dockerfile?: string;
   /** What sandboxes start with, out of the OCI config. */
-  readonly config?: SnapshotConfig;
+  readonly config?: RunConfig;
   /** What could not be written exactly (`--no-same-owner`). */
   readonly omissions?: readonly string[];
   readonly error?: string;
-}
-
-export interface SnapshotConfig {
-  readonly user?: string;
-  readonly env: readonly string[];
-  readonly entrypoint?: readonly string[];
-  readonly cmd?: readonly string[];
-  readonly workingDir?: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly exposedPorts: readonly string[];
-  readonly volumes: readonly string[];
-  readonly stopSignal?: string;
 }
 
 /** A name of a snapshot. Unique in its project; a public one is unique everywhere. */

@@ -1,8 +1,7 @@
-import type { ImageConfig } from "../oci/image.ts";
-import type { SnapshotConfig } from "./records.ts";
+import type { ImageConfig, RunConfig } from "../oci/image.ts";
 
-/** What sandboxes start with, out of an OCI config (image-spec config.md, `config`). */
-export function snapshotConfig(image: ImageConfig): SnapshotConfig {
+/** The part of an OCI config that a snapshot keeps. */
+export function snapshotConfig(image: ImageConfig): RunConfig {
   return {
     env: image.env,
     labels: image.labels,
