@@ -55,7 +55,7 @@ interface Family {
 export function classifyResponse(facts: AnswerFacts): Verdict {
   const said = facts.status === 200 ? NOTHING_SAID : parseErrorBody(facts.body);
   const family = familyOf(facts, said);
-  const waited = withRetryAfter(facts, family);
+  const waited = withRetryAfter(facts, family, said);
   const spoken = [
     String(facts.status),
     said.code,
@@ -198,11 +198,14 @@ function forbidden(facts: AnswerFacts): Family {
   return { code: "ERR_AUTH_DENIED", retry, why: ", or it does not exist" };
 }
 
+/** Only 429 and 503 promise when to come back, by status or by code (RETRY-4). */
 function withRetryAfter(
   facts: AnswerFacts,
   family: Family,
+  said: RegistrySaid,
 ): Family & { readonly retryAfterMs?: number } {
-  if (family.retry !== "yes") return family;
+  const promises = family.code === "ERR_RATE_LIMITED" || said.code === "UNAVAILABLE";
+  if (family.retry !== "yes" || !(promises || facts.status === 503)) return family;
   const waitMs = parseRetryAfter(facts.header("retry-after"), facts.now);
   if (waitMs === undefined) return family;
   if (waitMs > facts.maxRetryAfterMs) {

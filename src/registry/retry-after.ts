@@ -7,7 +7,8 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
   const text = value.trim();
   if (/^\d{1,10}$/.test(text)) return Number(text) * 1000;
   if (!/[a-z]{3},? /i.test(text)) return undefined;
-  const at = Date.parse(text);
+  // The old form of C's asctime names no zone and means GMT (RFC 9110 section 5.6.7).
+  const at = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   const waitMs = at - now.getTime();
   return waitMs > 0 ? waitMs : undefined;
 }

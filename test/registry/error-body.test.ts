@@ -21,6 +21,9 @@ test("a cache's UNKNOWN passes on the innermost code of its detail", () => {
 });
 
 test.each([
+  ['{"errors":[{"code":"QUOTA","message":"too much"}]}', "QUOTA: too much"],
+  ['{"errors":[{"code":"QUOTA"}]}', "QUOTA"],
+  ['{"errors":[{"message":"too much"}]}', "too much"],
   ['{"message":"m"}', "m"],
   ['{"error":"e"}', "e"],
   ['{"error":"invalid_client","error_description":"expired"}', "expired"],

@@ -82,6 +82,7 @@ test.each([
   ["7", 7000],
   ["0", 0],
   ["Thu, 01 Jan 2026 00:00:30 GMT", 30_000],
+  ["Thursday, 01-Jan-26 00:00:30 GMT", 30_000],
   ["Wed, 31 Dec 2025 23:00:00 GMT", undefined],
   ["-5", undefined],
   ["1.5", undefined],
@@ -90,4 +91,16 @@ test.each([
   [undefined, undefined],
 ])("Retry-After: %s", (value, expected) => {
   expect(parseRetryAfter(value, new Date("2026-01-01T00:00:00Z"))).toBe(expected);
+});
+
+test("a date without a zone is GMT wherever we are", () => {
+  const zone = process.env["TZ"];
+  try {
+    process.env["TZ"] = "America/New_York";
+    const now = new Date("2026-01-01T00:00:00Z");
+    expect(parseRetryAfter("Thu Jan  1 00:00:30 2026", now)).toBe(30_000);
+  } finally {
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+  }
 });
