@@ -28,3 +28,19 @@ test("a thousand lines stand whole, one more is a count", () => {
   expect(omissionLines([omissions])).toHaveLength(1001);
   expect(omissionLines([omissions]).at(-1)).toBe("… and 1 more");
 });
+
+test("long paths end the lines sooner, of each list and of all together, and are counted", () => {
+  const lists = [new Omissions(), new Omissions()];
+  const path = Buffer.alloc(4095, "p");
+  for (const list of lists) {
+    for (let index = 0; index < 200; index++) {
+      list.add(path, "left out");
+      list.addOwner(path, "owner 1:1 not set");
+    }
+    expect([list.lines.length, list.ownerLines.length]).toEqual([64, 64]);
+    expect(list.takesOwners).toBe(false);
+  }
+  const lines = omissionLines(lists);
+  expect(lines).toHaveLength(65);
+  expect(lines.at(-1)).toBe("… and 736 more");
+});
