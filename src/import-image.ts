@@ -9,7 +9,7 @@ import type { OnEvent } from "./progress.ts";
 import { createLayerMerge } from "./rootfs/create-layer-merge.ts";
 import type { RootfsTree } from "./rootfs/rootfs-tree.ts";
 import { createDirectorySink } from "./sink/directory/directory-sink.ts";
-import type { SealedRootfs, Sink } from "./sink/sink.ts";
+import type { ImageToPlace, SealedRootfs, Sink } from "./sink/sink.ts";
 import type { ImageSource, WantedPlatform } from "./source/image-source.ts";
 import type { RegisteredImage } from "./store/records.ts";
 import { snapshotConfig } from "./store/snapshot-config.ts";
@@ -102,6 +102,7 @@ async function pull(
   const { source, limits, concurrency, emit } = request;
   const count = image.layers.length;
   emit({ type: "phase", phase: "pull" });
+  const order = sink.begin(imageToPlace(image));
   const merge = createLayerMerge(limits, { reference: image.reference, layers: count });
   const progress = layerProgressEvents(request);
   const layers = image.layers.map(({ index, descriptor, diffId }) => ({
@@ -118,13 +119,25 @@ async function pull(
   }));
   await decodeLayers(pool, layers, {
     concurrency,
+    order,
     signal: AbortSignal.any([request.signal, progress.stagingExceeded]),
     placerPlan: (layer) => sink.placerPlan(layer),
+    onPlaced: (layer, placement) => sink.placed(layer, placement),
     onLayer: (layer, { batches }) => merge.addLayer(layer, batches),
     onProgress: progress.onProgress,
     onRefetch: progress.onRefetch,
   });
   return merge.finish();
+}
+
+function imageToPlace({ manifestDigest, platform, config, layers }: ResolvedImage): ImageToPlace {
+  const createdMs = Date.parse(config.created ?? "");
+  return {
+    manifestDigest: manifestDigest.text,
+    platform: formatPlatform(platform),
+    layerBytes: layers.map(({ descriptor }) => descriptor.sizeBytes),
+    ...(Number.isNaN(createdMs) ? {} : { createdSeconds: Math.floor(createdMs / 1000) }),
+  };
 }
 
 async function seal(

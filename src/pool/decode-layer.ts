@@ -1,7 +1,7 @@
 import { throwIfCancelled, type ImportError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
-import type { PlacerPlan } from "../sink/sink.ts";
+import type { LayerPlacement, PlacerPlan } from "../sink/sink.ts";
 import { releaseBatches, type HeldEntries } from "./held-entries.ts";
 import { createLayerBuffers } from "./layer-buffers.ts";
 import type { FromWorker } from "./messages.ts";
@@ -37,6 +37,7 @@ export interface DecodedLayer {
   /** In archive order. */
   readonly batches: readonly EntryBatch[];
   readonly summary: LayerSummary;
+  readonly placement: LayerPlacement;
 }
 
 /**
@@ -50,7 +51,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
   let answered = false;
   let channel: JobChannel | undefined;
 
-  const outcome = new Promise<LayerSummary>((resolve, reject) => {
+  const outcome = new Promise<Omit<DecodedLayer, "batches">>((resolve, reject) => {
     const onMessage = (message: Exclude<FromWorker, { type: "failed" }>): void => {
       if (message.type === "batch") batches.push(message.batch);
       else if (message.type === "consumed") {
@@ -59,7 +60,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
         job.onProgress({ receivedBytes, decodedBytes, entries });
       } else if (message.type === "layer-done") {
         answered = true;
-        resolve(message.summary);
+        resolve({ summary: message.summary, placement: message.placement });
       }
     };
     const onFailure = (error: ImportError): void => {
@@ -86,7 +87,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
       channel.post({ type: "chunk", job: channel.job, buffer, length }, [buffer]);
     }
     channel.post({ type: "end-layer", job: channel.job });
-    return { summary: await outcome, batches };
+    return { ...(await outcome), batches };
   } catch (error) {
     // A failure of the worker cancels the stream, whose own error then tells less.
     const first: unknown = answered

@@ -1,7 +1,7 @@
 import { ImportError, throwIfCancelled } from "../errors.ts";
 import { NO_BODY } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions } from "../layer/layer-decoder.ts";
-import type { PlacerPlan } from "../sink/sink.ts";
+import type { LayerOrder, LayerPlacement, PlacerPlan } from "../sink/sink.ts";
 import {
   decodeLayer,
   type DecodedLayer,
@@ -22,9 +22,12 @@ export interface LayerToDecode {
 export interface DecodeLayersOptions {
   /** Layers under way side by side, at least 1. */
   readonly concurrency: number;
+  readonly order: LayerOrder;
   readonly signal: AbortSignal;
   /** A place for the bodies of a layer, a new one for each attempt (`Sink.placerPlan`). */
   readonly placerPlan: (layer: number) => PlacerPlan;
+  /** Where its bodies are (`Sink.placed`), before another layer begins. A layer that shares another one's decode places none. */
+  readonly onPlaced: (layer: number, placement: LayerPlacement) => void;
   /** In layer order, bottom first, each as soon as it and all below it are decoded. */
   readonly onLayer: (layer: number, decoded: DecodedLayer) => void;
   readonly onProgress: (
@@ -36,8 +39,8 @@ export interface DecodeLayersOptions {
 }
 
 /**
- * Decodes all layers side by side, the largest first: started last, it would add its whole length to the end. The first
- * error stops the others and is thrown when everything has come to rest.
+ * Decodes all layers side by side, the largest first: started last, it would add its whole length to the end. Bottom-up, one
+ * after the other. The first error stops the others and is thrown when everything has come to rest.
  */
 export async function decodeLayers(
   pool: WorkerPool,
@@ -46,7 +49,7 @@ export async function decodeLayers(
 ): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const { queue, twinsOf } = schedule(layers);
+  const { queue, twinsOf } = schedule(layers, options.order);
   const held = createHeldEntries();
   const deliver = inOrder(options.onLayer, held);
   const errors: unknown[] = [];
@@ -56,6 +59,7 @@ export async function decodeLayers(
       try {
         throwIfCancelled(signal);
         const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal, held });
+        options.onPlaced(index, decoded.placement);
         const twins = twinsOf.get(index) ?? [];
         twinsOf.delete(index);
         const shares = !hasBodies(decoded);
@@ -69,7 +73,8 @@ export async function decodeLayers(
     }
   }
 
-  const lanes = Math.min(Math.max(1, options.concurrency), queue.length);
+  const most = options.order === "bottom-up" ? 1 : Math.max(1, options.concurrency);
+  const lanes = Math.min(most, queue.length);
   await Promise.all(Array.from({ length: lanes }, lane));
   throwIfCancelled(options.signal);
   for (const error of errors) throw error;
@@ -79,7 +84,10 @@ export async function decodeLayers(
  * The order in which layers are begun. A blob that stands several times in an image waits for its first decode: what
  * places no bodies (the well-known empty layer) is then applied at each place; else each place gets bodies of its own.
  */
-function schedule(layers: readonly LayerToDecode[]): {
+function schedule(
+  layers: readonly LayerToDecode[],
+  order: LayerOrder,
+): {
   readonly queue: number[];
   readonly twinsOf: Map<number, number[]>;
 } {
@@ -94,6 +102,7 @@ function schedule(layers: readonly LayerToDecode[]): {
       queue.push(index);
     } else twinsOf.set(first, [...(twinsOf.get(first) ?? []), index]);
   }
+  if (order === "bottom-up") return { queue, twinsOf };
   const sizeOf = (index: number): number => layers[index]!.options.sizeBytes;
   return { queue: queue.toSorted((a, b) => sizeOf(b) - sizeOf(a) || a - b), twinsOf };
 }

@@ -1,7 +1,7 @@
 import type { SerializedError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
-import type { PlacerPlan, SealTask } from "../sink/sink.ts";
+import type { LayerPlacement, PlacerPlan, SealTask } from "../sink/sink.ts";
 import type { HeldEntries } from "./held-entries.ts";
 
 /**
@@ -36,6 +36,11 @@ export type FromWorker =
       readonly entries: number;
     }
   | { readonly type: "batch"; readonly job: number; readonly batch: EntryBatch }
-  | { readonly type: "layer-done"; readonly job: number; readonly summary: LayerSummary }
+  | {
+      readonly type: "layer-done";
+      readonly job: number;
+      readonly summary: LayerSummary;
+      readonly placement: LayerPlacement;
+    }
   | { readonly type: "task-done"; readonly job: number; readonly result: unknown }
   | { readonly type: "failed"; readonly job: number; readonly error: SerializedError };

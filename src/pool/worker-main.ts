@@ -3,9 +3,8 @@ import { ImportError, serializeError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoder } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
-import { createDirectoryPlacer } from "../sink/directory/directory-placer.ts";
-import { runDirectorySealTask } from "../sink/directory/directory-seal-task.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
+import { createPlacer, runSealTask } from "./worker-side.ts";
 import { holdBatch } from "./held-entries.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
@@ -34,7 +33,7 @@ function buffersOf(batch: EntryBatch): ArrayBuffer[] {
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
   const { job, options, plan, held } = message;
-  const placer = createDirectoryPlacer(plan);
+  const placer = createPlacer(plan);
   const decoder = createLayerDecoder({
     ...options,
     bodies: placer,
@@ -58,9 +57,9 @@ function endLayer(job: number): void {
   const layer = jobs.get(job);
   if (layer === undefined) return;
   const summary = layer.decoder.finish();
-  layer.placer.close();
+  const placement = layer.placer.finish();
   closeLayer(job);
-  answer({ type: "layer-done", job, summary });
+  answer({ type: "layer-done", job, summary, placement });
 }
 
 function closeLayer(job: number): void {
@@ -108,7 +107,7 @@ function handle(message: ToWorker): void {
       cancelLayer(message.job);
       break;
     case "seal-task":
-      answer({ type: "task-done", job: message.job, result: runDirectorySealTask(message.task) });
+      answer({ type: "task-done", job: message.job, result: runSealTask(message.task) });
       break;
   }
 }

@@ -1,13 +1,21 @@
 import type { RootfsTree } from "../rootfs/rootfs-tree.ts";
+import type { BlockPlacement, BlockPlacerPlan } from "./block-placement.ts";
 import type { DirectorySealTask } from "./directory/seal-steps.ts";
 
 /**
- * Writes one root filesystem into a staging place. Order: `prepare`, `placerPlan` once a layer, then `seal`, or `abort`
- * at any time. The sink makes bytes durable; making them *visible* (rename, catalog) is the store's job.
+ * Writes one root filesystem into a staging place. Order: `prepare`, `begin`, for each layer `placerPlan` and `placed`,
+ * then `seal`, or `abort` at any time. The sink makes bytes durable; making them *visible* (rename, catalog) is the
+ * store's job.
  */
 export interface Sink {
   /** Makes the staging place. @throws ImportError ERR_NOT_PERMITTED, ERR_OUTPUT_IO, ERR_DISK_FULL before anything is pulled */
   prepare(): Promise<void>;
+  /**
+   * Tells what will be placed, before the first `placerPlan`.
+   * @returns the order in which layers are to be placed
+   * @throws ImportError ERR_DISK_TOO_SMALL when that is certain already
+   */
+  begin(image: ImageToPlace): LayerOrder;
   /**
    * What a worker needs to place the bodies of one layer (`createPlacer`): plain data that survives `postMessage`.
    * Called again for a layer that is fetched anew after a digest mismatch: then what the earlier plan placed is garbage,
@@ -15,25 +23,53 @@ export interface Sink {
    * @param layer 0 is the base layer (image-spec manifest.md, `layers`)
    */
   placerPlan(layer: number): PlacerPlan;
+  /** Takes what the placer of the layer's last plan reports (`BodyPlacer.finish`), once its bytes are verified. */
+  placed(layer: number, placement: LayerPlacement): void;
+  /**
+   * After a failed decode or seal, when nothing is being written: empties the staging place, to place all layers anew and
+   * otherwise, if that may go well. At most once in an import.
+   * @returns the order of the second attempt; undefined when the error stands
+   */
+  startOver(error: unknown): LayerOrder | undefined;
   /** Lays out the merged tree around the placed bodies, frees what the tree no longer names, and syncs. */
   seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs>;
   /** Removes everything written. Safe to call twice, and after a failed `seal`. */
   abort(): Promise<void>;
 }
 
+/** What a sink may know of an image before its layers: all that its bytes may depend on. */
+export interface ImageToPlace {
+  /** Of the platform's manifest, `sha256:…`. */
+  readonly manifestDigest: string;
+  /** `linux/amd64`. */
+  readonly platform: string;
+  /** When the image says that it was made, seconds since the epoch. */
+  readonly createdSeconds?: number;
+  /** Compressed bytes of each layer, bottom first. */
+  readonly layerBytes: readonly number[];
+}
+
+/** `bottom-up`: one layer at a time, each placed before the next begins. */
+export type LayerOrder = "largest-first" | "bottom-up";
+
 /** One variant a sink that has placers in workers. */
-export interface PlacerPlan {
+export type PlacerPlan = DirectoryPlacerPlan | BlockPlacerPlan;
+
+export interface DirectoryPlacerPlan {
   readonly kind: "directory";
   readonly layer: number;
   /** An existing, private directory for the bodies of this plan. */
   readonly bodiesPath: string;
-  /** The bodies of this plan have numbers from here on (`directory/body-ref.ts`). */
+  /** The bodies of this plan have numbers from here on (`body-ref.ts`). */
   readonly firstBody: number;
   /** Owners are set (root), or left as they fall (`--no-same-owner`). */
   readonly sameOwner: boolean;
 }
 
-/** A part of a seal that a worker does; one variant a sink that seals in parallel. */
+/** What the placer of a layer tells its sink: plain data that survives `postMessage`. */
+export type LayerPlacement = { readonly kind: "directory" } | BlockPlacement;
+
+/** A part of a seal that a worker does; one variant a sink that seals in workers. */
 export interface SealTask {
   readonly kind: "directory";
   readonly task: DirectorySealTask;
@@ -62,7 +98,9 @@ export interface BodyPlacer {
   skip(sizeBytes: number): void;
   /** @throws ImportError ERR_LAYER_CORRUPT when what was appended is not exactly `sizeBytes` */
   end(): BodyRef;
-  /** Ends the layer: buffered bytes are written, files closed. After a failure too, any number of times. */
+  /** Ends the layer after its last body: buffered bytes are written. Once, before `close`. */
+  finish(): LayerPlacement;
+  /** Closes files. After a failure too, any number of times. */
   close(): void;
 }
 

@@ -59,6 +59,7 @@ export function decodeOptions(
   return {
     delivered,
     concurrency: 4,
+    order: "largest-first",
     signal: new AbortController().signal,
     placerPlan: (layer) => {
       plans += 1;
@@ -66,6 +67,7 @@ export function decodeOptions(
       mkdirSync(bodiesPath, { mode: 0o700 });
       return { kind: "directory", layer, bodiesPath, firstBody: plans * 2 ** 32, sameOwner: false };
     },
+    onPlaced: () => undefined,
     onLayer: (layer) => delivered.push(layer),
     onProgress: () => undefined,
     onRefetch: () => undefined,

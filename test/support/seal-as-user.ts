@@ -1,7 +1,6 @@
-import { createDirectoryPlacer } from "../../src/sink/directory/directory-placer.ts";
-import { runDirectorySealTask } from "../../src/sink/directory/directory-seal-task.ts";
 import { createDirectorySink } from "../../src/sink/directory/directory-sink.ts";
 import { posixAvailable } from "../../src/sink/posix.ts";
+import { createPlacer, runSealTask } from "../../src/pool/worker-side.ts";
 import { placeWith, sealContext } from "./seal-in-thread.ts";
 import { buildTree, type TreeEntry } from "./tree-builder.ts";
 
@@ -47,9 +46,9 @@ if (process.getuid?.() === 0) {
 }
 const sink = createDirectorySink({ rootfsPath, sameOwner: false });
 await sink.prepare();
-const placer = createDirectoryPlacer(sink.placerPlan(0));
+const placer = createPlacer(sink.placerPlan(0));
 const tree = buildTree(entries, placeWith(placer));
 placer.close();
-const sealed = await sink.seal(tree, sealContext(runDirectorySealTask, { fsync: true }));
+const sealed = await sink.seal(tree, sealContext(runSealTask, { fsync: true }));
 if (what === "abort") await sink.abort();
 process.stdout.write(JSON.stringify(sealed));

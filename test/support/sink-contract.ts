@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { RootfsTree } from "../../src/rootfs/rootfs-tree.ts";
-import type { BodyPlacer, PlacerPlan, SealTask, Sink } from "../../src/sink/sink.ts";
+import type { BodyPlacer, ImageToPlace, PlacerPlan, SealTask, Sink } from "../../src/sink/sink.ts";
 import { importErrorFrom } from "./import-error.ts";
 import { compareBytes, sha256Of, type ListedName } from "./read-directory.ts";
 import { placeWith, sealContext } from "./seal-in-thread.ts";
@@ -19,6 +19,13 @@ export interface SinkUnderTest {
   staged(): readonly string[];
   cleanUp(): void;
 }
+
+/** What the sink is told of the image before its layers: two layers, of which the first alone is placed. */
+const IMAGE: ImageToPlace = {
+  manifestDigest: `sha256:${"0".repeat(64)}`,
+  platform: "linux/amd64",
+  layerBytes: [1000, 1000],
+};
 
 export const isRoot: boolean = process.geteuid?.() === 0;
 const OWN = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
@@ -197,12 +204,15 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
     const subject = makeSink();
     made.push(subject);
     await subject.sink.prepare();
+    subject.sink.begin(IMAGE);
     return subject;
   }
   function treeOf(subject: SinkUnderTest, entries: readonly TreeEntry[]): RootfsTree {
     const placer = subject.createPlacer(structuredClone(subject.sink.placerPlan(0)));
     try {
-      return buildTree(entries, placeWith(placer));
+      const tree = buildTree(entries, placeWith(placer));
+      subject.sink.placed(0, structuredClone(placer.finish()));
+      return tree;
     } finally {
       placer.close();
     }
@@ -251,6 +261,7 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
       else placer.write(part);
     }
     const body = placer.end();
+    subject.sink.placed(0, structuredClone(placer.finish()));
     placer.close();
     const content = Buffer.concat(
       parts.map((part) => (typeof part === "number" ? Buffer.alloc(part) : part)),

@@ -4,9 +4,15 @@ import { ioError } from "../io-error.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, openAt, OPEN_NEW_FILE, truncateFd, writeAt } from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
-import type { BodyAttributes, BodyPlacer, BodyRef, PlacerPlan } from "../sink.ts";
+import type {
+  BodyAttributes,
+  BodyPlacer,
+  BodyRef,
+  DirectoryPlacerPlan,
+  LayerPlacement,
+} from "../sink.ts";
 import { AttributeWriter, permissionsOf } from "./attributes.ts";
-import { bodyRef } from "./body-ref.ts";
+import { bodyRef } from "../body-ref.ts";
 import { creationDefaults } from "./creation-defaults.ts";
 
 /** Zeros are looked for in windows of this size: smaller holes save less than the extents that they cost. */
@@ -19,12 +25,12 @@ const CLOSED = -1;
  * while it is open, closed. A small file is one write, and nothing is set that it has already: for an ordinary file that
  * is four calls. Names, hard links and xattrs come at seal.
  */
-export function createDirectoryPlacer(plan: PlacerPlan): BodyPlacer {
+export function createDirectoryPlacer(plan: DirectoryPlacerPlan): BodyPlacer {
   return new DirectoryPlacer(plan);
 }
 
 class DirectoryPlacer implements BodyPlacer {
-  readonly #plan: PlacerPlan;
+  readonly #plan: DirectoryPlacerPlan;
   readonly #attributeWriter: AttributeWriter;
   readonly #name = new PathBuffer();
   #directoryFd: number;
@@ -37,7 +43,7 @@ class DirectoryPlacer implements BodyPlacer {
   #holes = false;
   #attributes: BodyAttributes | undefined;
 
-  constructor(plan: PlacerPlan) {
+  constructor(plan: DirectoryPlacerPlan) {
     this.#plan = plan;
     this.#attributeWriter = new AttributeWriter({
       sameOwner: plan.sameOwner,
@@ -87,6 +93,10 @@ class DirectoryPlacer implements BodyPlacer {
       closeFd(fd);
     });
     return bodyRef(this.#plan.firstBody, this.#number, this.#holes);
+  }
+
+  finish(): LayerPlacement {
+    return { kind: "directory" };
   }
 
   close(): void {

@@ -3,17 +3,16 @@ import { ioError } from "../io-error.ts";
 import { syncFileSystem } from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
 import { removeTree } from "../remove-tree.ts";
-import type { SealTask } from "../sink.ts";
-import { planPath } from "./body-ref.ts";
+import { planPath } from "./plan-path.ts";
 import { InodeSettler } from "./inode-settler.ts";
 import { TreeWriter } from "./tree-writer.ts";
-import type { DirectorySealResult, SealStep } from "./seal-steps.ts";
+import type { DirectorySealResult, DirectorySealTask, SealStep } from "./seal-steps.ts";
 
 /**
  * Does one task of a seal, in a worker, synchronously.
  * @throws ImportError ERR_DISK_FULL, ERR_OUTPUT_IO, ERR_CANCELLED …, naming the path in the image
  */
-export function runDirectorySealTask({ task }: SealTask): DirectorySealResult {
+export function runDirectorySealTask(task: DirectorySealTask): DirectorySealResult {
   const { work, step } = task;
   const settler = new InodeSettler(work);
   let rootFd: number | undefined;

@@ -5,8 +5,9 @@ import { errnoOf, ioError } from "../io-error.ts";
 import { posixAvailable } from "../posix.ts";
 import { makePrivateDirectory, openDirectory } from "../private-directory.ts";
 import { removeTreeInSteps } from "../remove-tree.ts";
-import type { PlacerPlan, SealContext, SealedRootfs, Sink } from "../sink.ts";
-import { firstBodyOf, planPath } from "./body-ref.ts";
+import type { DirectoryPlacerPlan, LayerOrder, SealContext, SealedRootfs, Sink } from "../sink.ts";
+import { firstBodyOf } from "../body-ref.ts";
+import { planPath } from "./plan-path.ts";
 import { creationDefaults } from "./creation-defaults.ts";
 import { sealDirectory } from "./directory-seal.ts";
 import { probeFileSystem, type FileSystemTraits } from "./file-system-traits.ts";
@@ -61,13 +62,25 @@ class DirectorySink implements Sink {
     }
   }
 
-  placerPlan(layer: number): PlacerPlan {
+  begin(): LayerOrder {
+    return "largest-first";
+  }
+
+  placerPlan(layer: number): DirectoryPlacerPlan {
     if (this.#traits === undefined) throw new Error("a sink is prepared before it places");
     const plan = this.#plans++;
     const bodiesPath = planPath(this.#bodiesPath, plan);
     this.#io("make a directory", () => mkdirSync(bodiesPath, { mode: 0o700 }));
     const { sameOwner } = this.#options;
     return { kind: "directory", layer, bodiesPath, firstBody: firstBodyOf(plan), sameOwner };
+  }
+
+  placed(): void {
+    // A body's file says all there is to know.
+  }
+
+  startOver(): undefined {
+    return undefined;
   }
 
   async seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs> {
@@ -110,7 +123,7 @@ class DirectorySink implements Sink {
       "ERR_NOT_PERMITTED",
       "only root can write a directory with the owners, devices and attributes of the image",
       {
-        hint: "Run as root, or pass --no-same-owner to write what this user may (the ext4 format, which is to come, needs no root).",
+        hint: "Run as root, import a disk image, which needs no root (--format ext4), or pass --no-same-owner to write what this user may.",
       },
     );
   }

@@ -11,7 +11,7 @@ import {
 import { errnoOf } from "../io-error.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, deviceNumber, makeNodeAt, openAt, OPEN_NEW_FILE, symlinkAt } from "../posix.ts";
-import { hasHoles } from "./body-ref.ts";
+import { hasHoles } from "../body-ref.ts";
 import type { InodeSettler } from "./inode-settler.ts";
 import type { PlacedBodies } from "./placed-bodies.ts";
 

@@ -3,7 +3,8 @@ import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, renameAt } from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
 import type { BodyRef } from "../sink.ts";
-import { numberOf, planOf, planPath } from "./body-ref.ts";
+import { numberOf, planOf } from "../body-ref.ts";
+import { planPath } from "./plan-path.ts";
 
 /** Directories of bodies that are open at once; an image of a thousand layers has as many. */
 const MOST_OPEN = 64;

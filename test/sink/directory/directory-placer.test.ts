@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hasHoles, numberOf } from "../../../src/sink/directory/body-ref.ts";
+import { hasHoles, numberOf } from "../../../src/sink/body-ref.ts";
 import { createDirectoryPlacer } from "../../../src/sink/directory/directory-placer.ts";
-import type { BodyAttributes, PlacerPlan } from "../../../src/sink/sink.ts";
+import type { BodyAttributes, DirectoryPlacerPlan } from "../../../src/sink/sink.ts";
 import { importErrorOf } from "../../support/import-error.ts";
 
 const ATTRIBUTES: BodyAttributes = {
@@ -15,7 +15,7 @@ const ATTRIBUTES: BodyAttributes = {
   mtimeSeconds: 1_700_000_000,
   mtimeNanoseconds: 7,
 };
-let plan: PlacerPlan;
+let plan: DirectoryPlacerPlan;
 beforeEach(() => {
   const bodiesPath = mkdtempSync(join(tmpdir(), "rootlift-placer-"));
   plan = { kind: "directory", layer: 2, bodiesPath, firstBody: 2 ** 33, sameOwner: true };

@@ -14,13 +14,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { createDirectoryPlacer } from "../../../src/sink/directory/directory-placer.ts";
-import { runDirectorySealTask } from "../../../src/sink/directory/directory-seal-task.ts";
 import {
   createDirectorySink,
   type DirectorySinkOptions,
 } from "../../../src/sink/directory/directory-sink.ts";
 import type { SealTask, SealedRootfs } from "../../../src/sink/sink.ts";
+import { createPlacer, runSealTask } from "../../../src/pool/worker-side.ts";
 import { importErrorFrom } from "../../support/import-error.ts";
 import { readDirectory, setRawXattr } from "../../support/read-directory.ts";
 import { placeWith, sealContext } from "../../support/seal-in-thread.ts";
@@ -53,8 +52,8 @@ function directorySink(): SinkUnderTest {
   const rootfsPath = join(staging, "rootfs");
   return {
     sink: createDirectorySink({ rootfsPath, sameOwner: isRoot }),
-    createPlacer: createDirectoryPlacer,
-    runTask: runDirectorySealTask,
+    createPlacer,
+    runTask: runSealTask,
     read: () => readDirectory(rootfsPath),
     staged: () => readdirSync(staging),
     cleanUp: () => rmSync(staging, { recursive: true }),
@@ -75,10 +74,10 @@ async function sealAt(
 ): Promise<SealedRootfs> {
   const sink = createDirectorySink({ rootfsPath, sameOwner: isRoot, ...options });
   await sink.prepare();
-  const placer = createDirectoryPlacer(sink.placerPlan(0));
+  const placer = createPlacer(sink.placerPlan(0));
   try {
     const tree = buildTree(entries, placeWith(placer));
-    const context = sealContext(runDirectorySealTask);
+    const context = sealContext(runSealTask);
     return await sink.seal(tree, runTasks === undefined ? context : { ...context, runTasks });
   } catch (error) {
     placer.close();
@@ -102,7 +101,7 @@ test("an ordinary user is refused before anything is pulled, unless owners may b
   const sink = createDirectorySink({ rootfsPath, sameOwner: true, isRoot: false });
   const error = await importErrorFrom(sink.prepare());
   expect(error.code).toBe("ERR_NOT_PERMITTED");
-  expect(error.hint).toMatch(/root.*--no-same-owner.*ext4/);
+  expect(error.hint).toMatch(/root.*ext4.*--no-same-owner/);
   expect(readdirSync(staging)).toEqual([]);
   await createDirectorySink({ rootfsPath, sameOwner: false, isRoot: false }).prepare();
 });
@@ -234,7 +233,7 @@ test("a tree of many tasks is the same in whatever order they run", async () => 
       runTasks: async (tasks) => {
         await Promise.resolve();
         most = Math.max(most, tasks.length);
-        const results = (backwards ? tasks.toReversed() : tasks).map(runDirectorySealTask);
+        const results = (backwards ? tasks.toReversed() : tasks).map(runSealTask);
         return backwards ? results.toReversed() : results;
       },
     });
@@ -249,11 +248,12 @@ test("workers in the middle of their tasks stop when the import is cancelled", a
   await sink.prepare();
   const tree = buildTree(owned([{ path: "file", type: "file" }]), () => -1);
   const controller = new AbortController();
-  const context = sealContext(runDirectorySealTask, { signal: controller.signal });
+  const context = sealContext(runSealTask, { signal: controller.signal });
   const sealing = sink.seal(tree, {
     ...context,
     runTasks: (tasks) => {
-      if (tasks.some(({ task }) => task.step.type === "names")) controller.abort();
+      if (tasks.some(({ kind, task }) => kind === "directory" && task.step.type === "names"))
+        controller.abort();
       return context.runTasks(tasks);
     },
   });
@@ -413,7 +413,7 @@ test.runIf(isRoot)(
       const rootfsPath = join(staging, "rootfs");
       const sink = createDirectorySink({ rootfsPath, sameOwner: true });
       await sink.prepare();
-      const placer = createDirectoryPlacer(sink.placerPlan(0));
+      const placer = createPlacer(sink.placerPlan(0));
       const attributes = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 };
       const large = Buffer.alloc(4 << 20, "x");
       const placing = async () => {

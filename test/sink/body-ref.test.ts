@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  bodyRef,
-  firstBodyOf,
-  hasHoles,
-  numberOf,
-  planOf,
-} from "../../../src/sink/directory/body-ref.ts";
+import { bodyRef, firstBodyOf, hasHoles, numberOf, planOf } from "../../src/sink/body-ref.ts";
 
 test("a body's plan, number and holes come back from one number below 2^53", () => {
   fc.assert(

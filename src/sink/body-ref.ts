@@ -1,8 +1,8 @@
-import type { BodyRef } from "../sink.ts";
+import type { BodyRef } from "./sink.ts";
 
 /*
- * A body of the directory sink as one number: the plan that placed it (a layer fetched twice has two), its number within
- * the plan, which is the name of its file, and whether it has holes.
+ * A body as one number: the plan that placed it (a layer fetched twice has two), its number within the plan, and whether it
+ * has holes. The number is what its sink makes of it: the name of its file, or its first block in the layer's stream.
  *
  *     plan · 2^33 + number · 2 + holes        plan < 2^20, number < 2^32: below 2^53
  */
@@ -24,12 +24,7 @@ export function numberOf(body: BodyRef): number {
   return Math.floor((body % PLAN_SPAN) / 2);
 }
 
-/** Its file takes less room than its size says. */
+/** It takes less room than its size says. */
 export function hasHoles(body: BodyRef): boolean {
   return body % 2 === 1;
-}
-
-/** @param bodiesPath of the sink; each plan has a directory in it */
-export function planPath(bodiesPath: string, plan: number): string {
-  return `${bodiesPath}/${plan}`;
 }
