@@ -152,6 +152,7 @@ class StoreIngest implements Ingest {
         writeNewFile(join(assembled, file), bytes, this.#fsync);
       write("config.json", files.configBytes);
       write("manifest.json", files.manifestBytes);
+      if (files.checksumsBytes !== undefined) write("checksums", files.checksumsBytes);
       write("snapshot.json", formatSnapshotRecord(snapshot));
       // Not read here: from these two a lost catalog can be made again.
       write("image.json", `${JSON.stringify({ name, project, public: isPublic })}\n`);

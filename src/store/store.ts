@@ -45,6 +45,8 @@ export type SnapshotFacts = Omit<SnapshotRecord, "id" | "status" | "sandboxId" |
 export interface CommitFiles {
   readonly configBytes: Uint8Array;
   readonly manifestBytes: Uint8Array;
+  /** Of a disk image: the file `checksums`, as `formatImageChecksums` writes it. */
+  readonly checksumsBytes?: Uint8Array;
 }
 
 /** One import in progress. Exactly one of `commit` and `abort` ends it. */
