@@ -8,7 +8,7 @@ export function printEvent(event: ImportEvent): void {
 }
 
 /** @returns `undefined` for events that are figures only */
-export function eventLine(event: ImportEvent): string | undefined {
+function eventLine(event: ImportEvent): string | undefined {
   switch (event.type) {
     case "status":
     case "warning":

@@ -5,13 +5,13 @@ import { flag, given, nonEmptyText } from "./option-values.ts";
 const GROUP = "Global options (before or after the command)";
 const REMOTE = "For the remote platform; accepted, not used by the local catalog";
 
-export const HELP_OPTION: OptionSpec = {
+const HELP_OPTION: OptionSpec = {
   name: "help",
   short: "h",
   group: GROUP,
   describe: "Print help",
 };
-export const VERSION_OPTION: OptionSpec = {
+const VERSION_OPTION: OptionSpec = {
   name: "version",
   short: "V",
   group: GROUP,

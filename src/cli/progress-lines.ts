@@ -70,7 +70,7 @@ export function paceSentence(
 }
 
 /** Said where the root filesystem begins to be laid out: `Pulled 4 layers, 64.0 MiB in 5.2 s (12.3 MiB/s), 1,234 entries`. */
-export function pullSummary(state: ProgressState, nowMs: number): string {
+function pullSummary(state: ProgressState, nowMs: number): string {
   const tookMs = Math.max(1, nowMs - state.startedMs);
   const rate = (state.receivedBytes * 1000) / tookMs;
   return (
@@ -79,7 +79,7 @@ export function pullSummary(state: ProgressState, nowMs: number): string {
   );
 }
 
-export function resolvedSentence(event: Extract<ImportEvent, { type: "resolved" }>): string {
+function resolvedSentence(event: Extract<ImportEvent, { type: "resolved" }>): string {
   return (
     `Resolved ${printable(event.reference)} to ${printable(event.manifestDigest)} ` +
     `(${printable(event.platform)}, ${counted(event.layers.length, "layer")}, ${formatBytes(event.totalBytes)})`

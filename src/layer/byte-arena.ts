@@ -1,4 +1,7 @@
-/** Bytes one after another in one growing buffer: an entry's variable parts, without an object each. */
+/**
+ * Bytes one after another in one growing buffer: an entry's variable parts, without an object each. Unlike the one of
+ * rootfs/ it is written in place, emptied for each batch, and its bytes are sliced off to be transferred.
+ */
 export class ByteArena {
   bytes: Uint8Array;
   length = 0;

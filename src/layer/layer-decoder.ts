@@ -64,5 +64,3 @@ export interface LayerSummary {
   /** Bytes given to `bodies`, holes not counted. */
   readonly bodyBytes: number;
 }
-
-export type CreateLayerDecoder = (options: LayerDecoderOptions) => LayerDecoder;

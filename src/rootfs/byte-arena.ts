@@ -1,6 +1,9 @@
 import { grownUint8, nextLength } from "./growable.ts";
 
-/** Bytes that are only ever appended: names, link targets, xattrs. Offsets stay valid; `bytes` moves when it grows. */
+/**
+ * Bytes that are only ever appended: names, link targets, xattrs. Offsets stay valid; `bytes` moves when it grows. In shared
+ * memory, since workers read the tree (the one of layer/ is for one thread).
+ */
 export class ByteArena {
   bytes: Uint8Array = grownUint8(new Uint8Array(0), 0);
   length = 0;

@@ -5,7 +5,7 @@ import { EntryPlacer } from "./entry-placer.ts";
 import { finishedTree } from "./finished-tree.ts";
 import { LayerFailure } from "./layer-failure.ts";
 import { isMarker, LayerMarkers } from "./layer-markers.ts";
-import type { CreateLayerMerge, LayerMerge } from "./layer-merge.ts";
+import type { LayerMerge, MergedImage } from "./layer-merge.ts";
 import { type MergeContext, pathOfEntry } from "./merge-context.ts";
 import { MergeTree } from "./merge-tree.ts";
 import { PathWalker } from "./path-walker.ts";
@@ -14,14 +14,14 @@ import type { RootfsTree } from "./rootfs-tree.ts";
 /** Offsets in the tree are 32-bit; one entry adds at most a path, a target and its xattrs after the check. */
 const MAX_METADATA_BYTES = 2 ** 32 - 2 ** 24;
 
-export const createLayerMerge: CreateLayerMerge = (limits, image) => {
+export function createLayerMerge(limits: Limits, image: MergedImage): LayerMerge {
   const key = randomBytes(8);
   return new TreeMerge(limits, image, new MergeTree([key.readInt32LE(0), key.readInt32LE(4)]));
-};
+}
 
 class TreeMerge implements LayerMerge {
   readonly #limits: Limits;
-  readonly #image: { readonly reference: string; readonly layers: number };
+  readonly #image: MergedImage;
   readonly #tree: MergeTree;
   readonly #walker: PathWalker;
   readonly #maxMetadataBytes: number;
@@ -29,11 +29,7 @@ class TreeMerge implements LayerMerge {
   #entries = 0;
   #finished = false;
 
-  constructor(
-    limits: Limits,
-    image: { readonly reference: string; readonly layers: number },
-    tree: MergeTree,
-  ) {
+  constructor(limits: Limits, image: MergedImage, tree: MergeTree) {
     this.#limits = limits;
     this.#image = image;
     this.#tree = tree;

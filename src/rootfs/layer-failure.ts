@@ -1,15 +1,14 @@
 import { type ErrorCode, ImportError, layerLabel, printable } from "../errors.ts";
+import type { MergedImage } from "./layer-merge.ts";
 
 const BROKEN = "The image is broken or hostile; ask its publisher to rebuild it.";
 const RAISE = (limit: string): string =>
   `If you trust the image, raise the limit with --limit ${limit}=N.`;
 
 /** The layer that is being merged, for messages. */
-export interface MergedLayer {
+export interface MergedLayer extends MergedImage {
   /** 0 is the base layer. */
   readonly layer: number;
-  readonly layers: number;
-  readonly reference: string;
 }
 
 /** Makes the errors of one layer: which layer, which path, what is wrong with it, what to do. */

@@ -1,9 +1,14 @@
 import type { EntryBatch } from "../layer/entry-batch.ts";
-import type { Limits } from "../limits.ts";
 import type { RootfsTree } from "./rootfs-tree.ts";
 
+/** The image that is being merged, for messages (`layerLabel`). */
+export interface MergedImage {
+  readonly reference: string;
+  readonly layers: number;
+}
+
 /**
- * Folds layers into one tree, bottom first. (Contract; the implementation follows.)
+ * Folds layers into one tree, bottom first.
  *
  * @throws ImportError ERR_LINK_LOOP, ERR_NOT_A_DIRECTORY, ERR_LINK_TARGET_MISSING, ERR_LIMIT_EXCEEDED …, naming layer and path
  */
@@ -13,9 +18,3 @@ export interface LayerMerge {
   /** The finished tree. No layer can be added afterwards. */
   finish(): RootfsTree;
 }
-
-/** @param image names the layers in messages (`layerLabel`) */
-export type CreateLayerMerge = (
-  limits: Limits,
-  image: { readonly reference: string; readonly layers: number },
-) => LayerMerge;

@@ -34,7 +34,8 @@ interface Level {
 /**
  * Removes a directory with all below: any depth, any names, any modes; links are removed, never followed. A path that
  * does not exist is fine. Each name is looked up in its open parent; the way back up is `..`, compared with the directory
- * that it came from, so that one moved away meanwhile cannot lead the removal elsewhere.
+ * that it came from, so that one moved away meanwhile cannot lead the removal elsewhere. (`store/remove-tree.ts` does it without
+ * koffi, and cannot be synchronous in a worker.)
  * @throws PosixError, or Node's own error, when something cannot be removed
  */
 export function removeTree(path: string): void {

@@ -10,8 +10,6 @@ import { loadConfig } from "./load-config.ts";
 import type { FoundManifest, ResolveImageInput } from "./resolution.ts";
 import { chooseFromIndex } from "./walk-index.ts";
 
-export type { FetchedManifest, ResolveImageInput, RootManifest } from "./resolution.ts";
-
 /**
  * From what a tag or digest names to one image for the wanted platform: walks the indexes, chooses, fetches the config,
  * and verifies every byte on the way (registry-cases MAN-3 … MAN-17, PLAT-2 … PLAT-5). Layers are not touched.

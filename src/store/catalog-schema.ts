@@ -46,7 +46,7 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;`,
 ];
 
-export const SCHEMA_VERSION: number = MIGRATIONS.length;
+const SCHEMA_VERSION = MIGRATIONS.length;
 
 /** The database file, for its owner only: configs of images hold secrets more often than they should. */
 export function createCatalogFile(path: string): void {

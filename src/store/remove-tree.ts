@@ -29,6 +29,9 @@ import { errnoOf, fileError } from "./store-error.ts";
  * 2. A mount point cannot be moved: what is mounted inside (somebody's /home, bound in for a chroot) is never entered.
  * 3. A crash leaves a workspace that the next call empties. Two processes may empty one at the same time.
  *
+ * Not `sink/remove-tree.ts`, which the store may not import and which has openat(2) from koffi: a store is cleaned with Node's
+ * own calls on every machine, also of what users did to a snapshot in the meantime.
+ *
  * @throws ImportError ERR_STORE_IO when something stays; all the rest is gone then
  */
 export async function removeWorkspace(path: string): Promise<void> {
