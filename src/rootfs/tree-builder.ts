@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { ImportError } from "../errors.ts";
+import { encodeXattrs, type Xattr } from "../layer/xattr-list.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { finishedTree } from "./finished-tree.ts";
 import { MergeTree } from "./merge-tree.ts";
-import { ROOT, S_IFREG, type RootfsTree } from "./rootfs-tree.ts";
+import { ROOT, S_IFREG, type NamedTree, type RootfsTree } from "./rootfs-tree.ts";
 
 /** What every inode has. */
 export interface InodeFacts {
@@ -13,8 +14,8 @@ export interface InodeFacts {
   readonly gid: number;
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
-  /** An encoded list (`layer/xattr-list.ts`), empty for none. */
-  readonly xattrs: Uint8Array;
+  /** In any order. */
+  readonly xattrs: readonly Xattr[];
   /** File: bytes of its contents. */
   readonly size?: number;
   /** File: what the reader finds them by, 0 or more; left out of an empty one. */
@@ -40,6 +41,11 @@ export class TreeBuilder {
     this.#tree = new MergeTree([key.readInt32LE(0), key.readInt32LE(4)]);
   }
 
+  /** What has names so far: for whoever looks for what is below them. */
+  get names(): NamedTree {
+    return this.#tree.names;
+  }
+
   setRoot(facts: InodeFacts): void {
     this.#setFacts(this.#tree.names.inodes[ROOT]!, facts);
   }
@@ -63,6 +69,11 @@ export class TreeBuilder {
       throw tooLarge("bytes of names, links and attributes", MAX_METADATA_BYTES);
     }
     return name;
+  }
+
+  /** What a reader finds the contents of a file by, where that is known only after its name. */
+  setBody(inode: number, body: number): void {
+    this.#tree.inodes.bodies[inode] = body;
   }
 
   /** @returns the name, or NONE */
@@ -100,8 +111,9 @@ export class TreeBuilder {
       inodes.linkLengthsOrMinors[inode] = device[1];
     }
     if (facts.xattrs.length === 0) return;
-    inodes.xattrOffsets[inode] = xattrs.append(facts.xattrs, 0, facts.xattrs.length);
-    inodes.xattrLengths[inode] = facts.xattrs.length;
+    const encoded = encodeXattrs(facts.xattrs);
+    inodes.xattrOffsets[inode] = xattrs.append(encoded, 0, encoded.length);
+    inodes.xattrLengths[inode] = encoded.length;
   }
 }
 

@@ -16,8 +16,8 @@ export interface TreeReader {
   /** What is there and cannot be in a tree (sockets), or in an image (labels of this machine): by path, ready to be shown. */
   readonly omissions: readonly string[];
   /**
-   * The contents of a file of the tree, `sizes[inode]` bytes in all, read while they are asked for. Whoever stops early
-   * returns the iterator (`for … of` does).
+   * The contents of a file of the tree, `sizes[inode]` bytes in all, read while they are asked for; one file at a
+   * time. Whoever stops early returns the iterator (`for … of` does).
    * @throws ImportError ERR_STORE_IO when the bytes cannot be read, or are not those that `tree` was made of
    */
   contents(inode: number): Iterable<ContentPiece>;

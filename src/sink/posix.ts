@@ -29,7 +29,9 @@ export class PosixError extends Error {
 /** Flags of `openAt` beside those of `node:fs`; the same number on every Linux that `posixAvailable` accepts. */
 export const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fsConstants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fsConstants;
+/** A file that does not block: a fifo put in its place meanwhile does not hold anybody up. */
+export const OPEN_FILE: number = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
 /** A directory and nothing else; a symlink of that name is an error. */
 export const OPEN_DIRECTORY: number = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 /** A handle on whatever bears the name, without opening it: a device or a fifo does not notice. */
@@ -41,6 +43,10 @@ export const OPEN_NEW_FILE: number = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | 
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
 
 /** Two `struct timespec` (access, modification), as `file-times.ts` fills them. */
 export type TimesBuffer = Int32Array;
@@ -73,6 +79,10 @@ interface Libc {
   readonly fsetxattr: Call<[fd: number, name: Bytes, value: Bytes, size: number, flags: number]>;
   readonly lsetxattr: Call<[path: Bytes, name: Bytes, value: Bytes, size: number, flags: number]>;
   readonly fremovexattr: Call<[fd: number, name: Bytes]>;
+  readonly llistxattr: Call<[path: Bytes, names: Bytes, size: number]>;
+  readonly lgetxattr: Call<[path: Bytes, name: Bytes, value: Bytes, size: number]>;
+  readonly lseek: Call<[fd: number, offset: number, whence: number]>;
+  readonly fallocate: Call<[fd: number, mode: number, offset: number, length: number]>;
   readonly syncfs: Call<[fd: number]>;
   readonly sync: () => void;
 }
@@ -112,6 +122,10 @@ function load(): { readonly libc: Libc; readonly errno: () => number } {
     fsetxattr: call("fsetxattr", ["int", "void *", "void *", "size_t", "int"]),
     lsetxattr: call("lsetxattr", ["void *", "void *", "void *", "size_t", "int"]),
     fremovexattr: call("fremovexattr", ["int", "void *"]),
+    llistxattr: call("llistxattr", ["void *", "void *", "size_t"], "int64"),
+    lgetxattr: call("lgetxattr", ["void *", "void *", "void *", "size_t"], "int64"),
+    lseek: call("lseek", ["int", "int64", "int"], "int64"),
+    fallocate: call("fallocate", ["int", "int", "int64", "int64"]),
     syncfs: call("syncfs", ["int"]),
     sync: call("sync", [], "void"),
   };
@@ -176,6 +190,14 @@ export function writeAt(fd: number, bytes: Uint8Array, offset: number): void {
 
 export function truncateFd(fd: number, size: number): void {
   check(posix().libc.ftruncate(fd, size), "ftruncate");
+}
+
+/** These bytes read as zeros and take no room any more; the file keeps its length. @throws PosixError EOPNOTSUPP where the file system cannot */
+export function punchHole(fd: number, offset: number, length: number): void {
+  const { libc, errno } = posix();
+  while (libc.fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset, length) < 0) {
+    if (ERRNO_NAMES.get(errno()) !== "EINTR") throw new PosixError(errno(), "fallocate");
+  }
 }
 
 export function makeDirectoryAt(dirFd: number, path: PathBuffer, mode: number): void {
@@ -263,11 +285,49 @@ export function setXattrAt(
   name: PathBuffer,
   value: Uint8Array,
 ): void {
-  const whole = Buffer.concat([
-    Buffer.from(`/proc/self/fd/${dirFd}/`),
-    path.bytes.subarray(0, path.length + 1),
-  ]);
+  const whole = pathThrough(dirFd, path);
   check(posix().libc.lsetxattr(whole, name.bytes, value, value.length, 0), "lsetxattr");
+}
+
+function pathThrough(dirFd: number, path: PathBuffer): Uint8Array {
+  const directory = Buffer.from(`/proc/self/fd/${dirFd}/`);
+  return Buffer.concat([directory, path.bytes.subarray(0, path.length + 1)]);
+}
+
+/** The names of the attributes of whatever bears the name, each with a NUL, into `names`. @returns their length */
+export function listXattrsAt(dirFd: number, path: PathBuffer, names: Uint8Array): number {
+  const length = posix().libc.llistxattr(pathThrough(dirFd, path), names, names.length);
+  check(length, "llistxattr");
+  return Number(length);
+}
+
+/** The value of one attribute, into `value`. @returns its length */
+export function getXattrAt(
+  dirFd: number,
+  path: PathBuffer,
+  { name, value }: { readonly name: PathBuffer; readonly value: Uint8Array },
+): number {
+  const { libc } = posix();
+  const length = libc.lgetxattr(pathThrough(dirFd, path), name.bytes, value, value.length);
+  check(length, "lgetxattr");
+  return Number(length);
+}
+
+/**
+ * Where the next data of a file begins at or after `offset`, and where it ends; undefined when a hole reaches to the end.
+ * File systems without holes say that all is data.
+ */
+export function nextDataFd(
+  fd: number,
+  offset: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const { libc, errno } = posix();
+  const start = Number(libc.lseek(fd, offset, SEEK_DATA));
+  if (start < 0 && ERRNO_NAMES.get(errno()) === "ENXIO") return undefined;
+  check(start, "lseek");
+  const end = Number(libc.lseek(fd, start, SEEK_HOLE));
+  check(end, "lseek");
+  return { start, end };
 }
 
 export function removeXattrFd(fd: number, name: PathBuffer): void {
