@@ -113,10 +113,9 @@ function kindOf(
   }
   const version = document["schemaVersion"] ?? 2;
   if (kind !== "schema1" && version !== 2) {
-    throw invalidDocument(
-      what,
-      `has schemaVersion ${printable(JSON.stringify(version), 20)}, not 2`,
-    );
+    // Attack: lists in lists, a hundred thousand deep, which JSON.parse takes and JSON.stringify does not.
+    const shown = typeof version === "number" ? ` ${version}` : " that is no number";
+    throw invalidDocument(what, `has a schemaVersion${shown}, not 2`);
   }
   return kind;
 }

@@ -96,6 +96,13 @@ test.each<[string, unknown, string | undefined, RegExp]>([
   ],
   ["a manifest with fsLayers", { ...MANIFEST, fsLayers: [] }, OCI_MANIFEST, /ambiguous/],
   ["schemaVersion 3", { ...MANIFEST, schemaVersion: 3 }, undefined, /schemaVersion 3/],
+  ["schemaVersion as text", { ...MANIFEST, schemaVersion: "2" }, undefined, /no number, not 2/],
+  [
+    "a schemaVersion a hundred thousand lists deep",
+    `{"manifests":[],"schemaVersion":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+    undefined,
+    /schemaVersion that is no number/,
+  ],
   ["layers twice", '{"layers":[],"config":{},"layers":[]}', OCI_MANIFEST, /"layers" twice/],
   [
     "layers twice in another case",
