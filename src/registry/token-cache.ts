@@ -25,6 +25,8 @@ export class TokenCache {
     signal: AbortSignal,
     obtain: () => Promise<IssuedToken>,
   ): Promise<HeldToken> {
+    // Nobody would wait for the request that this call starts, and nobody hear of its failure.
+    if (signal.aborted) throw cancellation(signal);
     const slot = this.#slot(key);
     if (slot.held !== undefined && Date.now() < slot.held.token.renewAtMs) return slot.held;
     slot.pending ??= this.#fetch(slot, obtain);
@@ -57,8 +59,7 @@ export class TokenCache {
   }
 }
 
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw cancellation(signal);
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(cancellation(signal));
     signal.addEventListener("abort", onAbort, { once: true });

@@ -53,6 +53,19 @@ test("a failure is told to all who waited, and the next one asks again", async (
   expect((await cache.get("a", signal, async () => issued("fake"))).token.value).toBe("fake");
 });
 
+test("who has been cancelled already asks for no token", async () => {
+  const cache = new TokenCache();
+  let requests = 0;
+  const obtain = (): Promise<IssuedToken> => {
+    requests += 1;
+    return Promise.reject(new Error("nobody would hear of this"));
+  };
+  await expect(cache.get("a", AbortSignal.abort(), obtain)).rejects.toMatchObject({
+    code: "ERR_CANCELLED",
+  });
+  expect(requests).toBe(0);
+});
+
 test("giving up a wait does not take the token from the others", async () => {
   const cache = new TokenCache();
   const controller = new AbortController();
