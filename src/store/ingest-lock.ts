@@ -56,7 +56,7 @@ export function isIngestLive(ingestPath: string, id: string): boolean {
   try {
     return !tryLock(database, "BEGIN; SELECT count(*) FROM sqlite_schema", path);
   } finally {
-    database.close();
+    if (database.isOpen) database.close();
   }
 }
 

@@ -55,3 +55,14 @@ test("where no file can be made, the error names the place", () => {
   expect(error.code).toBe("ERR_STORE_IO");
   expect(error.message).toContain(path);
 });
+
+test("a lock file with somebody else's bytes in it is named", () => {
+  const path = scratchDirectory();
+  const id = randomToken();
+  writeFileSync(join(path, `${id}.lock`), "x".repeat(4096));
+  for (const ask of [isIngestLive, lockStaleIngest]) {
+    const error = importErrorOf(() => ask(path, id));
+    expect(error.code).toBe("ERR_STORE_CORRUPT");
+    expect(error.message).toContain(`${id}.lock`);
+  }
+});
