@@ -1,6 +1,7 @@
 import type { RootfsTree } from "../rootfs/rootfs-tree.ts";
 import type { BlockPlacement, BlockPlacerPlan } from "./block-placement.ts";
 import type { DirectorySealTask } from "./directory/seal-steps.ts";
+import type { TarSealTask } from "./tar/tar-seal-task.ts";
 
 /**
  * Writes one root filesystem into a staging place. Order: `prepare`, `begin`, for each layer `placerPlan` and `placed`,
@@ -53,7 +54,7 @@ export interface ImageToPlace {
 export type LayerOrder = "largest-first" | "bottom-up";
 
 /** One variant a sink that has placers in workers. */
-export type PlacerPlan = DirectoryPlacerPlan | BlockPlacerPlan;
+export type PlacerPlan = DirectoryPlacerPlan | BlockPlacerPlan | SpoolPlacerPlan;
 
 export interface DirectoryPlacerPlan {
   readonly kind: "directory";
@@ -66,14 +67,25 @@ export interface DirectoryPlacerPlan {
   readonly sameOwner: boolean;
 }
 
+export interface SpoolPlacerPlan {
+  readonly kind: "spool";
+  readonly layer: number;
+  /** Goes into the references of its bodies (`tar/spool-body.ts`). */
+  readonly plan: number;
+  /** The file for the bodies of this plan; does not exist yet. */
+  readonly spoolPath: string;
+}
+
 /** What the placer of a layer tells its sink: plain data that survives `postMessage`. */
-export type LayerPlacement = { readonly kind: "directory" } | BlockPlacement;
+export type LayerPlacement =
+  | { readonly kind: "directory" }
+  | { readonly kind: "spool" }
+  | BlockPlacement;
 
 /** A part of a seal that a worker does; one variant a sink that seals in workers. */
-export interface SealTask {
-  readonly kind: "directory";
-  readonly task: DirectorySealTask;
-}
+export type SealTask =
+  | { readonly kind: "directory"; readonly task: DirectorySealTask }
+  | { readonly kind: "tar"; readonly task: TarSealTask };
 
 export interface SealContext {
   readonly signal: AbortSignal;

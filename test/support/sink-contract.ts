@@ -17,6 +17,8 @@ export interface SinkUnderTest {
   read(): ListedName[];
   /** Names in the staging place, which was empty before `prepare`. */
   staged(): readonly string[];
+  /** In which run of tasks a seal is cancelled, where there are several; default: the first. */
+  readonly cancelledRun?: number;
   cleanUp(): void;
 }
 
@@ -337,17 +339,18 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
     const tree = treeOf(subject, assortedEntries());
     const controller = new AbortController();
     const context = sealContext((task) => subject.runTask(task), { signal: controller.signal });
-    let phases = 0;
+    const { cancelledRun = 1 } = subject;
+    let runs = 0;
     const cancelling = {
       ...context,
       runTasks: (tasks: readonly SealTask[]) => {
-        if (++phases === 2) controller.abort();
+        if (++runs === cancelledRun) controller.abort();
         return context.runTasks(tasks);
       },
     };
     const error = await importErrorFrom(subject.sink.seal(tree, cancelling));
     expect(error.code).toBe("ERR_CANCELLED");
-    expect(phases).toBe(2);
+    expect(runs).toBe(cancelledRun);
     expect(subject.staged()).not.toEqual([]);
     await subject.sink.abort();
     expect(subject.staged()).toEqual([]);

@@ -56,6 +56,7 @@ function directorySink(): SinkUnderTest {
     runTask: runSealTask,
     read: () => readDirectory(rootfsPath),
     staged: () => readdirSync(staging),
+    cancelledRun: 2,
     cleanUp: () => rmSync(staging, { recursive: true }),
   };
 }

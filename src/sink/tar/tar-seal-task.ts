@@ -1,0 +1,60 @@
+import { closeSync, fstatSync, fsyncSync, openSync, rmSync } from "node:fs";
+import { ImportError } from "../../errors.ts";
+import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { ioError } from "../io-error.ts";
+import { Omissions, type OmissionList } from "../omissions.ts";
+import { SparseFile } from "../sparse-file.ts";
+import { SpoolReader } from "./spool-reader.ts";
+import { tarPieces } from "./tar-pieces.ts";
+
+const STAT_BLOCK = 512;
+
+/** Plain data; the arrays of the tree lie in shared memory. */
+export interface TarSealTask {
+  readonly tree: RootfsTree;
+  readonly bodiesPath: string;
+  /** The archive: must not exist. */
+  readonly rootfsPath: string;
+  readonly fsync: boolean;
+  /** One element; not 0 once the import is cancelled. */
+  readonly cancelled: Int32Array;
+}
+
+export interface TarSealResult extends OmissionList {
+  readonly kind: "tar-seal";
+  readonly sizeBytes: number;
+  readonly usedBytes: number;
+}
+
+/**
+ * Writes the archive in one pass over the tree, in a worker, synchronously, and removes the spools.
+ * @throws ImportError ERR_DISK_FULL, ERR_OUTPUT_IO, ERR_CANCELLED …
+ */
+export function runTarSealTask(task: TarSealTask): TarSealResult {
+  const { tree, bodiesPath, rootfsPath, fsync, cancelled } = task;
+  const reader = new SpoolReader(tree, bodiesPath);
+  const omissions = new Omissions();
+  let fd: number | undefined;
+  try {
+    fd = openSync(rootfsPath, "wx", 0o600);
+    const file = new SparseFile(fd);
+    for (const piece of tarPieces(reader, (path, what) => omissions.add(path, what))) {
+      if (Atomics.load(cancelled, 0) !== 0) {
+        throw new ImportError("ERR_CANCELLED", "the import was cancelled");
+      }
+      file.write(piece);
+    }
+    file.finish();
+    if (fsync) fsyncSync(fd);
+    rmSync(bodiesPath, { recursive: true });
+    const { lines, count, ownerLines, ownerCount } = omissions;
+    const usedBytes = fstatSync(fd).blocks * STAT_BLOCK;
+    const { sizeBytes } = file;
+    return { kind: "tar-seal", sizeBytes, usedBytes, lines, count, ownerLines, ownerCount };
+  } catch (error) {
+    throw ioError(error, "write the archive", rootfsPath);
+  } finally {
+    reader.close();
+    if (fd !== undefined) closeSync(fd);
+  }
+}
