@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startProcess } from "./command-process.ts";
+import { startProcess } from "../support/running-process.ts";
 
 // bin/tl.js in packages made for it. An old Node is this Node with another version number: what counts for tl.js is what
 // `process.versions` says, and the Node that it goes on with is a real one.
@@ -128,7 +128,7 @@ test("a signal reaches the command, and its status comes back", async () => {
   await command.stdoutHas(/"wait"/);
   command.kill("SIGTERM");
   expect(await command.ended).toMatchObject({
-    status: 143,
+    exitCode: 143,
     stdout: expect.stringMatching(/\ngot SIGTERM\n$/),
   });
 });

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { directoryEntry, fileEntry, makeLayer } from "../support/make-layer.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
+import { MAIN, runSource, startSource } from "../support/run-tl.ts";
+import type { Ended } from "../support/running-process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { storeListing } from "../support/store-listing.ts";
 import type { TestImage } from "../support/test-registry/test-image.ts";
 import { startTestRegistry } from "../support/test-registry/test-registry.ts";
-import { MAIN, runTl, startTl, type Ended } from "./command-process.ts";
 
 // Each run starts a Node that strips the types of all sources: half a second, more on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -35,15 +36,16 @@ afterAll(() => {
 
 /** `tl sbx image …` on a store of its own. */
 function imageCommand(home: string): (...args: readonly string[]) => Promise<Ended> {
-  return async (...args) => runTl(["sbx", "image", ...args], { ROOTLIFT_HOME: home, HOME: home });
+  return async (...args) =>
+    runSource(["sbx", "image", ...args], { ROOTLIFT_HOME: home, HOME: home });
 }
 
 test("import, ls, describe, register, rm: the texts that users of tl know", async () => {
   const tl = imageCommand(scratchDirectory());
-  expect(await tl("ls")).toMatchObject({ status: 0, stdout: "No images found.\n", stderr: "" });
+  expect(await tl("ls")).toMatchObject({ exitCode: 0, stdout: "No images found.\n", stderr: "" });
 
   const imported = await tl("import", reference);
-  expect(imported).toMatchObject({ status: 0, stdout: "" });
+  expect(imported).toMatchObject({ exitCode: 0, stdout: "" });
   const lines = imported.stderr.trimEnd().split("\n");
   expect(lines.slice(0, 2)).toEqual([
     `⚙️  Importing registry image ${reference}...`,
@@ -61,7 +63,7 @@ test("import, ls, describe, register, rm: the texts that users of tl know", asyn
   );
 
   const described = await tl("desc", id);
-  expect(described).toMatchObject({ status: 0, stderr: "" });
+  expect(described).toMatchObject({ exitCode: 0, stderr: "" });
   expect(described.stdout).toMatch(
     /^Name: {8}layout\nID: {10}sandbox_template_\w+\nSnapshot ID: snap_\w+\n/,
   );
@@ -118,49 +120,52 @@ test("projects have names of their own; --project and its variable choose", asyn
   expect((await tl("ls")).stdout).toBe("No images found.\n");
   expect((await tl("ls", "--project", "p")).stdout).toContain("1 image\n");
   const env = { ROOTLIFT_HOME: home, TENSORLAKE_PROJECT_ID: "p" };
-  expect((await runTl(["--debug", "sbx", "image", "ls"], env)).stdout).toContain("1 image\n");
+  expect((await runSource(["--debug", "sbx", "image", "ls"], env)).stdout).toContain("1 image\n");
 });
 
 test("failures: one line with the code, a hint, status 1; with --json an object as the last line", async () => {
   const tl = imageCommand(scratchDirectory());
   expect(await tl("describe", "nope")).toMatchObject({
-    status: 1,
+    exitCode: 1,
     stdout: "",
     stderr: expect.stringMatching(/^Error: image 'nope' not found \[ERR_NOT_FOUND\]\n {2}\S/),
   });
   const removed = await tl("rm", "no\u001B[2Jpe", "--json");
-  expect(removed).toMatchObject({ status: 1, stdout: "" });
+  expect(removed).toMatchObject({ exitCode: 1, stdout: "" });
   expect(removed.stderr).not.toContain("\u001B");
   expect(JSON.parse(removed.stderr.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({
     error: { code: "ERR_NOT_FOUND" },
   });
   const dockerfile = join(scratchDirectory(), "Dockerfile");
   expect(await tl("register", "a", "snap_1", "--dockerfile", dockerfile)).toMatchObject({
-    status: 1,
+    exitCode: 1,
     stderr: expect.stringContaining(`Error: Dockerfile not found: ${dockerfile} [`),
   });
   writeFileSync(dockerfile, "FROM a\n");
   expect(await tl("register", "a", "snap_1", "--dockerfile", dockerfile)).toMatchObject({
-    status: 1,
+    exitCode: 1,
     stderr: expect.stringContaining("[ERR_NOT_FOUND]"),
   });
   expect(await tl("import", " ")).toMatchObject({
-    status: 1,
+    exitCode: 1,
     stderr: expect.stringContaining("image reference to import must not be empty"),
   });
   const empty = await tl("import", reference, "-n", "");
-  expect(empty).toMatchObject({ status: 1, stderr: expect.stringContaining("[ERR_NAME_INVALID]") });
+  expect(empty).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("[ERR_NAME_INVALID]"),
+  });
 });
 
 test("usage errors end with 2 and leave stdout empty; help and version end with 0", async () => {
   const runs = await Promise.all([
-    runTl(["sbx", "image", "import"]),
-    runTl(["sbx", "image", "import", "a", "--bogus"]),
-    runTl(["sbx", "image"]),
-    runTl(["sbx", "image", "import", "--help"]),
-    runTl(["--version"]),
+    runSource(["sbx", "image", "import"]),
+    runSource(["sbx", "image", "import", "a", "--bogus"]),
+    runSource(["sbx", "image"]),
+    runSource(["sbx", "image", "import", "--help"]),
+    runSource(["--version"]),
   ]);
-  expect(runs.map(({ status }) => status)).toEqual([2, 2, 2, 0, 0]);
+  expect(runs.map(({ exitCode }) => exitCode)).toEqual([2, 2, 2, 0, 0]);
   expect(runs.slice(0, 3).map(({ stdout }) => stdout)).toEqual(["", "", ""]);
   expect(runs[2]?.stderr).toContain("Usage: tl sbx image [OPTIONS] <COMMAND>");
   expect(runs[3]?.stdout).toContain("Usage: tl sbx image import");
@@ -168,7 +173,7 @@ test("usage errors end with 2 and leave stdout empty; help and version end with 
 });
 
 async function complete(...words: readonly string[]): Promise<readonly string[]> {
-  const { stdout } = await runTl(["--get-yargs-completions", "tl", ...words]);
+  const { stdout } = await runSource(["--get-yargs-completions", "tl", ...words]);
   return stdout.trimEnd().split("\n");
 }
 
@@ -183,7 +188,7 @@ test("the shell's completion knows commands and options", async () => {
   expect(await complete("sbx", "image", "import", "--re")).toEqual(
     expect.arrayContaining(["--registered-name", "--replace"]),
   );
-  const script = await runTl(["completion"], { SHELL: "/bin/bash" });
+  const script = await runSource(["completion"], { SHELL: "/bin/bash" });
   expect(script.stdout).toContain("tl --get-yargs-completions");
 });
 
@@ -194,7 +199,7 @@ test.each([
 ] as const)("%s in mid-pull: the import cleans up and ends with %i", async (signal, status) => {
   await using registry = await stallingRegistry();
   const home = scratchDirectory();
-  const command = startTl(["sbx", "image", "import", `${registry.host}/team/app:1`], {
+  const command = startSource(["sbx", "image", "import", `${registry.host}/team/app:1`], {
     ROOTLIFT_HOME: home,
     HOME: home,
   });
@@ -204,7 +209,7 @@ test.each([
   // npm and the shell deliver one Ctrl-C twice: that is no second wish.
   command.kill(signal);
   expect(await command.ended).toMatchObject({
-    status,
+    exitCode: status,
     stdout: "",
     stderr: expect.stringMatching(new RegExp(`${signal}: cleaning up[^]*\\[ERR_CANCELLED\\]`)),
   });
@@ -214,14 +219,14 @@ test.each([
 test("a reader that goes away silences its stream, and the import goes on", async () => {
   const home = scratchDirectory();
   const env = { ROOTLIFT_HOME: home, HOME: home };
-  const command = startTl(["sbx", "image", "import", reference], env);
+  const command = startSource(["sbx", "image", "import", reference], env);
   command.closeReader("stderr");
   command.closeReader("stdout");
-  expect(await command.ended).toMatchObject({ status: 0, stderr: "" });
-  const listing = startTl(["sbx", "image", "ls"], env);
+  expect(await command.ended).toMatchObject({ exitCode: 0, stderr: "" });
+  const listing = startSource(["sbx", "image", "ls"], env);
   listing.closeReader("stdout");
-  expect(await listing.ended).toMatchObject({ status: 0, stderr: "" });
-  expect((await runTl(["sbx", "image", "ls"], env)).stdout).toContain("1 image\n");
+  expect(await listing.ended).toMatchObject({ exitCode: 0, stderr: "" });
+  expect((await runSource(["sbx", "image", "ls"], env)).stdout).toContain("1 image\n");
 });
 
 test("a result that cannot be written is a failure", () => {

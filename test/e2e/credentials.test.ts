@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { pushImage } from "../../scripts/push-image.ts";
 import { startDebianRegistry, type DebianRegistry } from "../support/debian-registry.ts";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
-import { runTl, type TlRun } from "../support/run-tl.ts";
+import { runTl } from "../support/run-tl.ts";
+import type { Ended } from "../support/running-process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { storeListing } from "../support/store-listing.ts";
 import type { TestImage } from "../support/test-registry/test-image.ts";
@@ -74,7 +75,7 @@ function homeWith(
 }
 
 /** No secret of these tests stands in anything that the command printed. */
-function tellsNoSecret({ stdout, stderr }: TlRun): void {
+function tellsNoSecret({ stdout, stderr }: Ended): void {
   for (const secret of SECRETS) expect(stdout + stderr).not.toContain(secret);
 }
 
@@ -82,7 +83,7 @@ async function imports(
   reference: string,
   place: ReturnType<typeof homeWith>,
   ...args: readonly string[]
-): Promise<TlRun> {
+): Promise<Ended> {
   const run = await runTl(["import", reference, "--verbose", ...args], place);
   tellsNoSecret(run);
   return run;

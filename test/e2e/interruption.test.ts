@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
-import { runTl } from "../support/run-tl.ts";
+import { runTl, startTl } from "../support/run-tl.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { storeListing } from "../support/store-listing.ts";
 import { startTestRegistry, type TestRegistry } from "../support/test-registry/test-registry.ts";
@@ -41,15 +41,11 @@ test.each([
     expect((await runTl(["import", `${slow.host}/team/quick:1`], { home })).exitCode).toBe(0);
     const before = { listing: storeListing(home), ls: (await runTl(["ls"], { home })).stdout };
     const asked = slow.requests.length;
-    const run = await runTl(
-      ["import", `${slow.host}/team/slow:1`, "--output", join(place, "rootfs")],
-      {
-        home,
-        onStart: (child) => {
-          void pullBegan(asked).then(() => child.kill(signal));
-        },
-      },
-    );
+    const importing = ["import", `${slow.host}/team/slow:1`, "--output", join(place, "rootfs")];
+    const running = startTl(importing, { home });
+    await pullBegan(asked);
+    running.kill(signal);
+    const run = await running.ended;
     expect(run).toMatchObject({ exitCode: status, stdout: "" });
     expect(run.stderr).toContain("ERR_CANCELLED");
     expect(readdirSync(place)).toEqual([]);
@@ -63,16 +59,11 @@ test("after SIGKILL in mid-pull the next import removes what was left, and the n
   const place = scratchDirectory();
   const output = join(place, "rootfs");
   const asked = slow.requests.length;
-  const killed = await runTl(
-    ["import", `${slow.host}/team/slow:1`, "-n", "app", "--output", output],
-    {
-      home,
-      onStart: (child) => {
-        void pullBegan(asked).then(() => child.kill("SIGKILL"));
-      },
-    },
-  );
-  expect(killed.signal).toBe("SIGKILL");
+  const importing = ["import", `${slow.host}/team/slow:1`, "-n", "app", "--output", output];
+  const running = startTl(importing, { home });
+  await pullBegan(asked);
+  running.kill("SIGKILL");
+  expect((await running.ended).signal).toBe("SIGKILL");
   expect((await runTl(["ls"], { home })).stdout).toBe("No images found.\n");
   expect(existsSync(output)).toBe(false);
   const again = await runTl(

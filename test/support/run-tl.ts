@@ -1,48 +1,36 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import { resolve } from "node:path";
-import { text } from "node:stream/consumers";
+import { startProcess, type Ended, type RunningProcess } from "./running-process.ts";
 
 const COMMAND = resolve(import.meta.dirname, "../../bin/tl.js");
+export const MAIN: string = resolve(import.meta.dirname, "../../src/cli/main.ts");
 
-export interface TlRun {
-  /** Null when a signal ended it. */
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface TlOptions {
-  /** The store; every test has its own. */
+export interface TlPlace {
+  /** The store; every test has its own. It is HOME too, so that nobody's docker config is read. */
   readonly home: string;
-  /** Besides PATH and HOME (the store's directory, so that nobody's docker config is read). */
   readonly env?: Readonly<Record<string, string>>;
-  /** Sees the process, to send it a signal at the right moment. */
-  readonly onStart?: (child: ChildProcess) => void;
-  readonly onStderr?: (text: string, child: ChildProcess) => void;
 }
 
-/** Runs the built command line: `tl sbx image ARGS…`. */
-export async function runTl(args: readonly string[], options: TlOptions): Promise<TlRun> {
-  const child = spawn(process.execPath, [COMMAND, "sbx", "image", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: options.home,
-      ROOTLIFT_HOME: options.home,
-      ...options.env,
-    },
-  });
-  options.onStart?.(child);
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-    options.onStderr?.(stderr, child);
-  });
-  const ended = new Promise<Pick<TlRun, "exitCode" | "signal">>((settle, reject) => {
-    child.on("error", reject);
-    child.on("close", (exitCode, signal) => settle({ exitCode, signal }));
-  });
-  const [stdout, end] = await Promise.all([text(child.stdout), ended]);
-  return { ...end, stdout, stderr };
+/** The built command line, as users run it: `tl sbx image ARGS…`. */
+export function startTl(args: readonly string[], { home, env = {} }: TlPlace): RunningProcess {
+  const command = [COMMAND, "sbx", "image", ...args];
+  return startProcess(process.execPath, command, { HOME: home, ROOTLIFT_HOME: home, ...env });
+}
+
+export async function runTl(args: readonly string[], place: TlPlace): Promise<Ended> {
+  return startTl(args, place).ended;
+}
+
+/** The command from its sources, with all of its words: for what it prints, without a build. */
+export function startSource(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunningProcess {
+  return startProcess(process.execPath, [MAIN, ...args], env);
+}
+
+export async function runSource(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return startSource(args, env).ended;
 }

@@ -2,18 +2,18 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { onTestFinished } from "vitest";
 
-export const MAIN: string = resolve(import.meta.dirname, "../../src/cli/main.ts");
 /** Stripping the types of all sources costs more than what most commands do: once is enough. */
 const COMPILE_CACHE = resolve(import.meta.dirname, "../../node_modules/.cache/rootlift-tests");
 
 export interface Ended {
-  readonly status: number | null;
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A process of this test; it is gone when the test is. */
+/** A process of the running test; it is gone when the test is. */
 export interface RunningProcess {
   readonly ended: Promise<Ended>;
   readonly kill: (signal: NodeJS.Signals) => void;
@@ -24,6 +24,7 @@ export interface RunningProcess {
   readonly stderrHas: (wanted: RegExp) => Promise<void>;
 }
 
+/** @param env besides PATH */
 export function startProcess(
   command: string,
   args: readonly string[],
@@ -41,7 +42,7 @@ export function startProcess(
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text.stderr += chunk));
   const ended = new Promise<Ended>((resolvePromise, reject) => {
     child.once("error", reject);
-    child.once("close", (status, signal) => resolvePromise({ status, signal, ...text }));
+    child.once("close", (exitCode, signal) => resolvePromise({ exitCode, signal, ...text }));
   });
   const has = async (name: "stdout" | "stderr", wanted: RegExp): Promise<void> =>
     new Promise((resolvePromise, reject) => {
@@ -61,19 +62,4 @@ export function startProcess(
     stdoutHas: async (wanted) => has("stdout", wanted),
     stderrHas: async (wanted) => has("stderr", wanted),
   };
-}
-
-/** The real command, from its sources. */
-export function startTl(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): RunningProcess {
-  return startProcess(process.execPath, [MAIN, ...args], env);
-}
-
-export async function runTl(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Ended> {
-  return startTl(args, env).ended;
 }
