@@ -26,12 +26,16 @@ export function texts(args: ParsedArguments, name: string): readonly string[] {
 }
 
 /** Decimal digits only: what `Number` would also take (`1e3`, `0x10`, blanks) is a slip more often than a wish. @throws UsageError */
-export function positiveInteger(args: ParsedArguments, name: string): number | undefined {
+export function positiveInteger(
+  args: ParsedArguments,
+  name: string,
+  least = 1,
+): number | undefined {
   const value = text(args, name);
   if (value === undefined) return undefined;
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw invalid(args, name, value, "it must be a whole number, 1 or more");
+  if (Number.isSafeInteger(number) && number >= least) return number;
+  throw invalid(args, name, value, `it must be a whole number, ${least} or more`);
 }
 
 /** Digits with an optional fraction. @throws UsageError */

@@ -128,10 +128,13 @@ function parserOptions(options: readonly OptionSpec[]): object {
 
 /** `--disk-mb` and `--registered_name` become what the tables call them. Nothing after `--` is an option. */
 function unifySpelling(root: CommandGroup, args: readonly string[]): readonly string[] {
-  const canonical = new Map(allOptions(root).map((spec) => [spec.name.replaceAll("_", "-"), spec]));
+  const specs = allOptions(root);
+  const canonical = new Map(specs.map((spec) => [spec.name.replaceAll("_", "-"), spec]));
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return args.map((arg, index) => {
-    const match = index < end ? /^--([a-z][a-z0-9_-]*)(=.*)?$/is.exec(arg) : null;
+    if (index >= end) return arg;
+    if (/^-[a-z]/i.test(arg)) return splitOffValue(arg, specs);
+    const match = /^--([a-z][a-z0-9_-]*)(=.*)?$/is.exec(arg);
     const spec = canonical.get(match?.[1]?.replaceAll("_", "-") ?? "");
     if (spec === undefined) return arg;
     if (spec.value === undefined && match?.[2] !== undefined) {
@@ -139,6 +142,18 @@ function unifySpelling(root: CommandGroup, args: readonly string[]): readonly st
     }
     return `--${spec.name}${match?.[2] ?? ""}`;
   });
+}
+
+/** `-nNAME`, also behind flags (`-pnNAME`), is `-n=NAME`: the parser would take the name for a group of flags. */
+function splitOffValue(arg: string, specs: readonly OptionSpec[]): string {
+  const letters = arg.slice(1).split("");
+  const specOf = (letter: string) => specs.find(({ short }) => short === letter);
+  const valued = letters.findIndex((letter) => specOf(letter)?.value !== undefined);
+  const before = letters.slice(0, Math.max(0, valued));
+  const value = letters.slice(valued + 1).join("");
+  const isValue = valued >= 0 && before.every((letter) => specOf(letter) !== undefined);
+  if (!isValue || value === "" || value.startsWith("=")) return arg;
+  return `-${letters.slice(0, valued + 1).join("")}=${value}`;
 }
 
 export function allOptions(root: CommandGroup): readonly OptionSpec[] {

@@ -68,6 +68,7 @@ test.each([
   ["--disk-mb 0", /whole number/],
   ["--disk_mb 99999999999999999999", /whole number/],
   ["--memory 0x10", /whole number/],
+  ["--memory 255", /for --memory: it must be a whole number, 256 or more/],
   ["--memory 1e3", /whole number/],
   ["--concurrency ٣", /whole number/],
   ["--output=", /--output: it must not be empty/],

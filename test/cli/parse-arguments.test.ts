@@ -60,6 +60,8 @@ test.each([
   ["sbx image import a --bogus", "unknown option --bogus"],
   ["sbx image import a --plain-htp", "unknown option --plain-htp; did you mean --plain-http?"],
   ["sbx image import a -x", "unknown option -x"],
+  ["sbx image import a -xnname", "unknown option -x"],
+  ["sbx image ls -nname", "unknown option -n"],
   ["sbx image import a --output", "option --output needs a value"],
   ["sbx image import a -n", "option -n needs a value"],
   ["sbx image import a --output --json", "option --output needs a value"],
@@ -114,6 +116,21 @@ test("flags in one group, and a repeatable option", () => {
   expect(args.options.get("public")).toBe(true);
   expect(args.options.get("registered-name")).toBe("name");
   expect(args.options.get("limit")).toEqual(["entries=5", "layers=6"]);
+});
+
+test.each([
+  [["-nhelp"], "help", undefined],
+  [["-n=help"], "help", undefined],
+  [["-n=a=b"], "a=b", undefined],
+  [["-na=b"], "a=b", undefined],
+  [["-n-x"], "-x", undefined],
+  [["-nné ☃"], "né ☃", undefined],
+  [["-pnhelp"], "help", true],
+  [["-pn=help"], "help", true],
+])("the name may stick to its option: %j", (words, name, isPublic) => {
+  const { args } = parse(["sbx", "image", "import", "a", ...words]);
+  expect(args.options.get("registered-name")).toBe(name);
+  expect(args.options.get("public")).toBe(isPublic);
 });
 
 test("names that look like numbers or options stay what they are", () => {

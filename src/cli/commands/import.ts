@@ -27,6 +27,8 @@ import { statusLine } from "../status-line.ts";
 import { UsageError } from "../usage-error.ts";
 import { IMPORT_OPTIONS } from "./import-options.ts";
 
+/** As the library has it, for a message that names the option. */
+const LEAST_MEMORY_MB = 256;
 const LATER_FORMATS = new Set(["ext4", "erofs", "tar"]);
 
 export const importCommand: Command = {
@@ -103,7 +105,7 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     ...storeOptions(args),
     ...given("registeredName", text(args, "registered-name")),
     ...given("cpus", positiveNumber(args, "cpus")),
-    ...given("memoryMb", positiveInteger(args, "memory")),
+    ...given("memoryMb", positiveInteger(args, "memory", LEAST_MEMORY_MB)),
     ...given("diskMb", positiveInteger(args, "disk_mb")),
     ...given("builderDiskMb", positiveInteger(args, "builder_disk_mb")),
     ...given("platform", nonEmptyText(args, "platform")),
