@@ -22,5 +22,8 @@ export interface TreeReader {
    */
   contents(inode: number): Iterable<ContentPiece>;
   /** Any number of times. */
-  close(): void;
+  close(): Promise<void>;
 }
+
+/** What an archive, or a sink, is filled from. */
+export type TreeSource = Pick<TreeReader, "tree" | "contents">;

@@ -298,7 +298,7 @@ function pathThrough(dirFd: number, path: PathBuffer): Uint8Array {
 export function listXattrsAt(dirFd: number, path: PathBuffer, names: Uint8Array): number {
   const length = posix().libc.llistxattr(pathThrough(dirFd, path), names, names.length);
   check(length, "llistxattr");
-  return Number(length);
+  return length;
 }
 
 /** The value of one attribute, into `value`. @returns its length */
@@ -310,7 +310,7 @@ export function getXattrAt(
   const { libc } = posix();
   const length = libc.lgetxattr(pathThrough(dirFd, path), name.bytes, value, value.length);
   check(length, "lgetxattr");
-  return Number(length);
+  return length;
 }
 
 /**
@@ -322,10 +322,10 @@ export function nextDataFd(
   offset: number,
 ): { readonly start: number; readonly end: number } | undefined {
   const { libc, errno } = posix();
-  const start = Number(libc.lseek(fd, offset, SEEK_DATA));
+  const start = libc.lseek(fd, offset, SEEK_DATA);
   if (start < 0 && ERRNO_NAMES.get(errno()) === "ENXIO") return undefined;
   check(start, "lseek");
-  const end = Number(libc.lseek(fd, start, SEEK_HOLE));
+  const end = libc.lseek(fd, start, SEEK_HOLE);
   check(end, "lseek");
   return { start, end };
 }

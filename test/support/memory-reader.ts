@@ -15,7 +15,7 @@ export function memoryReader(
       yield content.subarray(at, at + pieceBytes);
     }
   }
-  return { tree, omissions: [], contents, close: () => undefined };
+  return { tree, omissions: [], contents, close: async () => undefined };
 }
 
 /** All pieces, holes as zeros. */

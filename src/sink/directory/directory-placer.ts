@@ -11,13 +11,11 @@ import type {
   DirectoryPlacerPlan,
   LayerPlacement,
 } from "../sink.ts";
+import { isZeroWindow, ZERO_WINDOW } from "../zero-window.ts";
 import { AttributeWriter, permissionsOf } from "./attributes.ts";
 import { bodyRef } from "../body-ref.ts";
 import { creationDefaults } from "./creation-defaults.ts";
 
-/** Zeros are looked for in windows of this size: smaller holes save less than the extents that they cost. */
-const HOLE = 1 << 16;
-const ZEROS = Buffer.alloc(HOLE);
 const CLOSED = -1;
 
 /**
@@ -72,7 +70,7 @@ class DirectoryPlacer implements BodyPlacer {
     if (chunk.length === 0) return;
     this.#advance(chunk.length);
     const start = this.#position - chunk.length;
-    if (this.#size < HOLE) this.#put(chunk, start);
+    if (this.#size < ZERO_WINDOW) this.#put(chunk, start);
     else this.#putSparse(chunk, start);
   }
 
@@ -109,11 +107,11 @@ class DirectoryPlacer implements BodyPlacer {
   /** Writes the parts between windows that are zero throughout and aligned in the file. */
   #putSparse(chunk: Uint8Array, start: number): void {
     let dataFrom = 0;
-    const firstWindow = (HOLE - (start % HOLE)) % HOLE;
-    for (let at = firstWindow; at + HOLE <= chunk.length; at += HOLE) {
+    const firstWindow = (ZERO_WINDOW - (start % ZERO_WINDOW)) % ZERO_WINDOW;
+    for (let at = firstWindow; at + ZERO_WINDOW <= chunk.length; at += ZERO_WINDOW) {
       if (!isZeroWindow(chunk, at)) continue;
       if (at > dataFrom) this.#put(chunk.subarray(dataFrom, at), start + dataFrom);
-      dataFrom = at + HOLE;
+      dataFrom = at + ZERO_WINDOW;
       this.#holes = true;
     }
     if (dataFrom === 0) this.#put(chunk, start);
@@ -146,10 +144,4 @@ class DirectoryPlacer implements BodyPlacer {
       throw ioError(error, "write a file", this.#plan.bodiesPath);
     }
   }
-}
-
-/** A look at three bytes rules out nearly all data; a comparison at memory speed settles the rest. */
-function isZeroWindow(chunk: Uint8Array, at: number): boolean {
-  if (chunk[at] !== 0 || chunk[at + HOLE / 2] !== 0 || chunk[at + HOLE - 1] !== 0) return false;
-  return ZEROS.equals(chunk.subarray(at, at + HOLE));
 }

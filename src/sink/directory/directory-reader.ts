@@ -1,10 +1,18 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
-import type { ImportError } from "../../errors.ts";
-import { nameBytesOf, pathOf, ROOT, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { ImportError, printable } from "../../errors.ts";
+import { nameBytesOf, pathOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { PIECE_BYTES, type ContentPiece, type TreeReader } from "../../rootfs/tree-reader.ts";
 import { errnoOf } from "../io-error.ts";
 import { PathBuffer } from "../path-buffer.ts";
-import { chmodHandle, closeFd, nextDataFd, openAt, OPEN_FILE, OPEN_HANDLE } from "../posix.ts";
+import {
+  chmodHandle,
+  closeFd,
+  nextDataFd,
+  openAt,
+  OPEN_FILE,
+  OPEN_HANDLE,
+  posixAvailable,
+} from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
 import { DirectoriesBeneath } from "./directories-beneath.ts";
 import { changedWhileRead, unreadable } from "./read-error.ts";
@@ -16,10 +24,40 @@ const OWNER_READS = 0o400;
 /**
  * Reads a root filesystem that lies in a directory. Every name is looked up in its open directory and no link is followed:
  * whoever runs in that root may change it meanwhile, which can spoil the result but not lead out.
- * @throws ImportError ERR_STORE_IO, naming what cannot be read
+ * @throws ImportError ERR_STORE_IO, naming what cannot be read; ERR_NOT_PERMITTED, ERR_CANCELLED
  */
-export function openDirectoryReader(rootfsPath: string): TreeReader {
-  return new DirectoryReader(rootfsPath);
+export async function openDirectoryReader(
+  rootfsPath: string,
+  signal: AbortSignal,
+): Promise<TreeReader> {
+  requirePosix(rootfsPath);
+  const rootFd = openRoot(rootfsPath);
+  try {
+    const found = await readTree(rootFd, { rootfsPath, signal });
+    return new DirectoryReader(rootFd, rootfsPath, found);
+  } catch (error) {
+    closeSync(rootFd);
+    throw error;
+  }
+}
+
+function requirePosix(rootfsPath: string): void {
+  if (posixAvailable()) return;
+  throw new ImportError(
+    "ERR_NOT_PERMITTED",
+    `the directory ${printable(rootfsPath, 4096)} cannot be read on this system: it takes a 64-bit Linux with koffi's binary for it`,
+    {
+      hint: "Install with optional dependencies (npm ci) on x64, arm64, riscv64 or loong64 Linux.",
+    },
+  );
+}
+
+function openRoot(rootfsPath: string): number {
+  try {
+    return openDirectory(rootfsPath);
+  } catch (error) {
+    throw unreadable(error, Buffer.alloc(0), rootfsPath);
+  }
 }
 
 class DirectoryReader implements TreeReader {
@@ -32,18 +70,12 @@ class DirectoryReader implements TreeReader {
   #buffer: Buffer | undefined;
   #closed = false;
 
-  constructor(rootfsPath: string) {
+  constructor(rootFd: number, rootfsPath: string, found: Pick<TreeReader, "tree" | "omissions">) {
+    this.#rootFd = rootFd;
     this.#rootfsPath = rootfsPath;
-    this.#rootFd = this.#readable(ROOT, () => openDirectory(rootfsPath));
-    try {
-      const { tree, omissions } = readTree(this.#rootFd, rootfsPath);
-      this.tree = tree;
-      this.omissions = omissions;
-    } catch (error) {
-      closeSync(this.#rootFd);
-      throw error;
-    }
-    this.#directories = new DirectoriesBeneath(this.tree, this.#rootFd);
+    this.tree = found.tree;
+    this.omissions = found.omissions;
+    this.#directories = new DirectoriesBeneath(this.tree, rootFd);
   }
 
   *contents(inode: number): Generator<ContentPiece, void, undefined> {
@@ -63,7 +95,7 @@ class DirectoryReader implements TreeReader {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#directories.close();
@@ -128,8 +160,7 @@ class DirectoryReader implements TreeReader {
     try {
       return action();
     } catch (error) {
-      const path = name === ROOT ? Buffer.alloc(0) : pathOf(this.tree, name);
-      throw unreadable(error, path, this.#rootfsPath);
+      throw unreadable(error, pathOf(this.tree, name), this.#rootfsPath);
     }
   }
 

@@ -1,4 +1,6 @@
 import { fstatSync, lstatSync, readdirSync, readlinkSync, type BigIntStats } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { throwIfCancelled } from "../../errors.ts";
 import {
   pathOf,
   ROOT,
@@ -19,19 +21,26 @@ const S_IFSOCK = 0o140000;
 const NANOSECONDS = 1_000_000_000n;
 const HERE = new PathBuffer().setText(".");
 
+/** Names read between two pauses: some milliseconds. */
+const STEP = 512;
+
 /**
- * Reads what is in a directory as a tree. The body of a file is its first name. Sockets have no place in an image, and what
- * is mounted inside belongs to somebody else: both are left out and listed.
+ * Reads what is in a directory as a tree, with pauses in which the thread does other things. The body of a file is its first
+ * name. Sockets have no place in an image, and what is mounted inside belongs to somebody else: both are left out and listed.
  * @param rootFd stays the caller's
- * @throws ImportError ERR_STORE_IO, ERR_LIMIT_EXCEEDED
+ * @throws ImportError ERR_STORE_IO, ERR_LIMIT_EXCEEDED, ERR_CANCELLED
  */
-export function readTree(
+export async function readTree(
   rootFd: number,
-  rootfsPath: string,
-): { readonly tree: RootfsTree; readonly omissions: readonly string[] } {
+  { rootfsPath, signal }: { readonly rootfsPath: string; readonly signal: AbortSignal },
+): Promise<{ readonly tree: RootfsTree; readonly omissions: readonly string[] }> {
   const scan = new TreeScan(rootFd);
   try {
-    return scan.run();
+    for (const _ of scan.steps()) {
+      throwIfCancelled(signal);
+      await setImmediate();
+    }
+    return scan.finish();
   } catch (error) {
     throw unreadable(error, scan.path, rootfsPath);
   } finally {
@@ -52,6 +61,7 @@ class TreeScan {
   /** Directories that are still to be read. */
   readonly #pending: number[] = [ROOT];
   #directory = ROOT;
+  #read = 0;
 
   constructor(rootFd: number) {
     this.#rootFd = rootFd;
@@ -64,13 +74,16 @@ class TreeScan {
     return pathOf(this.#builder.names, this.#directory);
   }
 
-  run(): { readonly tree: RootfsTree; readonly omissions: readonly string[] } {
+  *steps(): Generator<void, void, undefined> {
     const stats = fstatSync(this.#rootFd, { bigint: true });
     this.#builder.setRoot(this.#factsOf(this.#rootFd, HERE, stats));
     for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) {
       this.#directory = next;
-      this.#readDirectory(next);
+      yield* this.#readDirectory(next);
     }
+  }
+
+  finish(): { readonly tree: RootfsTree; readonly omissions: readonly string[] } {
     return { tree: this.#builder.finish(), omissions: omissionLines([this.#omissions]) };
   }
 
@@ -78,7 +91,7 @@ class TreeScan {
     this.#directories.close();
   }
 
-  #readDirectory(directory: number): void {
+  *#readDirectory(directory: number): Generator<void, void, undefined> {
     const fd = this.#directories.open(directory);
     const prefix = Buffer.from(`/proc/self/fd/${fd}/`);
     for (const component of readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" })) {
@@ -86,6 +99,7 @@ class TreeScan {
       const stats = lstatSync(access, { bigint: true });
       if (this.#isLeftOut(component, stats)) continue;
       this.#addName(directory, component, { fd, access, stats });
+      if (++this.#read % STEP === 0) yield;
     }
   }
 

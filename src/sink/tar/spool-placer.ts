@@ -3,11 +3,9 @@ import { ImportError } from "../../errors.ts";
 import { ioError } from "../io-error.ts";
 import type { BodyPlacer, BodyRef, LayerPlacement, SpoolPlacerPlan } from "../sink.ts";
 import { writeAll } from "../write-all.ts";
+import { isZeroWindow, ZERO_WINDOW } from "../zero-window.ts";
 import { MOST_SPOOL_BYTES, NUMBER_BYTES, spoolBody } from "./spool-body.ts";
 
-/** Zeros are looked for in windows of this size, aligned in the file: smaller holes save less than they cost. */
-const WINDOW = 1 << 16;
-const ZEROS = Buffer.alloc(WINDOW);
 const BUFFER_BYTES = 1 << 20;
 const CLOSED = -1;
 
@@ -56,13 +54,13 @@ class SpoolPlacer implements BodyPlacer {
     const start = this.#position;
     this.#advance(chunk.length);
     let dataFrom = 0;
-    if (this.#size >= WINDOW) {
-      const firstWindow = (WINDOW - (start % WINDOW)) % WINDOW;
-      for (let at = firstWindow; at + WINDOW <= chunk.length; at += WINDOW) {
+    if (this.#size >= ZERO_WINDOW) {
+      const firstWindow = (ZERO_WINDOW - (start % ZERO_WINDOW)) % ZERO_WINDOW;
+      for (let at = firstWindow; at + ZERO_WINDOW <= chunk.length; at += ZERO_WINDOW) {
         if (!isZeroWindow(chunk, at)) continue;
         this.#addData(chunk.subarray(dataFrom, at));
-        this.#addHole(WINDOW);
-        dataFrom = at + WINDOW;
+        this.#addHole(ZERO_WINDOW);
+        dataFrom = at + ZERO_WINDOW;
       }
     }
     this.#addData(dataFrom === 0 ? chunk : chunk.subarray(dataFrom));
@@ -175,10 +173,4 @@ class SpoolPlacer implements BodyPlacer {
       throw ioError(error, "write a file", this.#plan.spoolPath);
     }
   }
-}
-
-/** A look at three bytes rules out nearly all data; a comparison at memory speed settles the rest. */
-function isZeroWindow(chunk: Uint8Array, at: number): boolean {
-  if (chunk[at] !== 0 || chunk[at + WINDOW / 2] !== 0 || chunk[at + WINDOW - 1] !== 0) return false;
-  return ZEROS.equals(chunk.subarray(at, at + WINDOW));
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
-import { PIECE_BYTES, type ContentPiece, type TreeReader } from "../../rootfs/tree-reader.ts";
+import { PIECE_BYTES, type ContentPiece, type TreeSource } from "../../rootfs/tree-reader.ts";
 import type { BodyRef } from "../sink.ts";
 import { isMapped, NUMBER_BYTES, spoolOffsetOf, spoolPath, spoolPlanOf } from "./spool-body.ts";
 
@@ -8,9 +8,8 @@ import { isMapped, NUMBER_BYTES, spoolOffsetOf, spoolPath, spoolPlanOf } from ".
 const MOST_OPEN = 64;
 
 /** The merged tree with the contents that `SpoolPlacer`s have set aside. */
-export class SpoolReader implements TreeReader {
+export class SpoolReader implements TreeSource {
   readonly tree: RootfsTree;
-  readonly omissions: readonly string[] = [];
   readonly #bodiesPath: string;
   readonly #buffer = Buffer.allocUnsafe(PIECE_BYTES);
   readonly #spools = new Map<number, number>();

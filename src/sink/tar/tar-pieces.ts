@@ -13,7 +13,7 @@ import {
   xattrListOf,
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
-import { PIECE_BYTES, type ContentPiece, type TreeReader } from "../../rootfs/tree-reader.ts";
+import { PIECE_BYTES, type ContentPiece, type TreeSource } from "../../rootfs/tree-reader.ts";
 import { encodeTarHeader, isSayable, paddingAfter, TarType, type TarEntry } from "./tar-header.ts";
 import { namesInTarOrder } from "./tar-order.ts";
 
@@ -35,13 +35,13 @@ export type OnTarOmission = (path: Uint8Array, what: string) => void;
  * A tree as one tar archive, in pieces of at most `PIECE_BYTES`; a piece is borrowed until the next, and a number is a run
  * of zeros. The bytes depend on nothing but what the tree shows: not on where it came from, how it is kept, or in which
  * order it was made. The first name of an inode, in the order of the archive, has the contents; the others are links to it.
- * @throws ImportError what `reader.contents` throws, ERR_STORE_IO when it does not have as many bytes as the tree says
+ * @throws ImportError what `source.contents` throws, ERR_STORE_IO when it does not have as many bytes as the tree says
  */
 export function* tarPieces(
-  reader: Pick<TreeReader, "tree" | "contents">,
+  source: TreeSource,
   onOmission: OnTarOmission,
 ): Generator<ContentPiece, void, undefined> {
-  const { tree } = reader;
+  const { tree } = source;
   const packer = new Packer();
   const firstNames = new Map<number, number>();
   for (const name of namesInTarOrder(tree)) {
@@ -50,7 +50,7 @@ export function* tarPieces(
     const entry = entryOf(tree, name, { firstName, onOmission });
     yield* packer.add(encodeTarHeader(entry));
     if (entry.type === TarType.file && entry.size > 0) {
-      yield* fileBody(packer, reader, name);
+      yield* fileBody(packer, source, name);
     }
     const isShared = tree.linkCounts[inode]! > 1 && entry.type !== TarType.directory;
     if (isShared && firstName === undefined) firstNames.set(inode, name);
@@ -93,14 +93,14 @@ class Packer {
 
 function* fileBody(
   packer: Packer,
-  reader: Pick<TreeReader, "tree" | "contents">,
+  source: TreeSource,
   name: number,
 ): Generator<ContentPiece, void, undefined> {
-  const { tree } = reader;
+  const { tree } = source;
   const inode = tree.inodes[name]!;
   const size = tree.sizes[inode]!;
   let length = 0;
-  for (const piece of reader.contents(inode)) {
+  for (const piece of source.contents(inode)) {
     length += typeof piece === "number" ? piece : piece.length;
     if (length > size) break;
     yield* typeof piece === "number" ? packer.addZeros(piece) : packer.add(piece);
