@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestText } from "../test/support/digest-text.ts";
 import { encodeImage, type TestImage } from "../test/support/test-registry/test-image.ts";
 
 /** Pushes an image through the distribution API, as any client does (distribution-spec, "Push"). */
@@ -18,7 +18,7 @@ export async function pushImage(
   for (const bytes of [configBytes, ...image.layers.map((layer) => layer.bytes)]) {
     const begun = await fetch(`${base}/blobs/uploads/`, { method: "POST", headers });
     const upload = new URL(begun.headers.get("location") ?? "", base);
-    upload.searchParams.set("digest", `sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+    upload.searchParams.set("digest", digestText(bytes));
     await expectCreated(
       await fetch(upload, { method: "PUT", headers, body: new Uint8Array(bytes) }),
     );

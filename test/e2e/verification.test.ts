@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { digestText } from "../support/digest-text.ts";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
 import { runTl } from "../support/run-tl.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -24,10 +24,6 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
-
 /** Imports and expects a refusal that leaves no trace: no snapshot, no row, no stray file, nothing at the output. */
 async function refusedWithoutTrace(reference: string): Promise<string> {
   const home = scratchDirectory();
@@ -48,7 +44,7 @@ test.each<readonly [string, Misbehaviour, string]>([
   ["a blob that is too long", { kind: "append", bytes: 100 }, "ERR_SIZE_MISMATCH"],
   ["a missing blob", { kind: "missing" }, "ERR_IMAGE_NOT_FOUND"],
 ])("%s is refused, naming the layer, and leaves nothing", async (_what, fault, code) => {
-  const digest = digestOf(upper.bytes);
+  const digest = digestText(upper.bytes);
   registry.faults.add({ on: "blob", digest, ...fault });
   try {
     const stderr = await refusedWithoutTrace(`${registry.host}/team/app:1`);
@@ -63,7 +59,7 @@ test.each<readonly [string, Misbehaviour, string]>([
 test("a byte flipped once is fetched again, and the import succeeds", async () => {
   registry.faults.add({
     on: "blob",
-    digest: digestOf(upper.bytes),
+    digest: digestText(upper.bytes),
     kind: "flip",
     atByte: 5000,
     times: 1,
@@ -78,7 +74,7 @@ test.each<readonly [string, (image: TestImage) => TestImage, string]>([
   [
     "a diffId of other content",
     ({ layers }) => ({
-      layers: [base, { ...upper, diffId: digestOf(Buffer.from("other")) }, ...layers.slice(2)],
+      layers: [base, { ...upper, diffId: digestText(Buffer.from("other")) }, ...layers.slice(2)],
     }),
     "ERR_DIFF_ID_MISMATCH",
   ],
@@ -103,12 +99,12 @@ test("a descriptor whose size is not the blob's is refused, naming the layer, an
     registry.addManifest("team/size", "wrong", wrong, mediaType);
     const stderr = await refusedWithoutTrace(`${registry.host}/team/size:wrong`);
     expect(stderr).toContain("ERR_SIZE_MISMATCH");
-    expect(stderr).toMatch(new RegExp(`layer 2 of 2|${digestOf(upper.bytes).slice(0, 19)}`));
+    expect(stderr).toMatch(new RegExp(`layer 2 of 2|${digestText(upper.bytes).slice(0, 19)}`));
   }
 });
 
 test("a connection that breaks in mid-layer is resumed with a Range request, and nothing is decoded twice", async () => {
-  const digest = digestOf(upper.bytes);
+  const digest = digestText(upper.bytes);
   registry.faults.add({ on: "blob", digest, kind: "reset", afterBytes: 6000, times: 1 });
   const home = scratchDirectory();
   const output = join(scratchDirectory(), "rootfs");

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { digestText } from "../support/digest-text.ts";
 import { archive, codeOf, decodeLayer, sha256 } from "../support/decode-layer.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { ImportError } from "../../src/errors.ts";
-import { createHash } from "node:crypto";
 import { createLayerDecoder } from "../../src/layer/create-layer-decoder.ts";
 import { requireDigest } from "../../src/oci/digest.ts";
 import type { BodyTarget } from "../../src/layer/layer-decoder.ts";
@@ -112,7 +112,7 @@ const codeOfLayer = (bytes: Buffer, options: Parameters<typeof decodeLayer>[2]):
   codeOf(() => decodeLayer(bytes, bytes, options));
 
 const sha512 = (bytes: Buffer): ReturnType<typeof requireDigest> =>
-  requireDigest(`sha512:${createHash("sha512").update(bytes).digest("hex")}`, "test");
+  requireDigest(digestText(bytes, "sha512"), "test");
 
 describe("verification", () => {
   const other = sha256(Buffer.from("other"));

@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import { requireDigest } from "../../src/oci/digest.ts";
 import { parseReference } from "../../src/oci/parse-reference.ts";
 import type { ImageSource } from "../../src/source/image-source.ts";
 import { openRegistrySource } from "../../src/source/registry-source.ts";
+import { digestText } from "../support/digest-text.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { readStream } from "../support/registry-pull.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -22,7 +23,7 @@ function layerOf(text: string): TestLayer {
   return {
     bytes: gzipSync(tar),
     mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
-    diffId: `sha256:${createHash("sha256").update(tar).digest("hex")}`,
+    diffId: digestText(tar),
   };
 }
 
@@ -114,12 +115,11 @@ test("a layer that is gone is named by its place in the image", async () => {
 test("a layer that the manifest holds itself is not asked for", async () => {
   const registry = await startedRegistry();
   const data = Buffer.from("embedded");
-  const hex = createHash("sha256").update(data).digest("hex");
   const source = await sourceOf(registry, ":1");
   const stream = await source.openLayer(
     {
       mediaType: "application/vnd.oci.image.layer.v1.tar",
-      digest: { text: `sha256:${hex}`, algorithm: "sha256", hex },
+      digest: requireDigest(digestText(data), "the data"),
       sizeBytes: data.length,
       data,
     },

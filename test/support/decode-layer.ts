@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { EntryType, NO_BODY } from "../../src/layer/entry-batch.ts";
@@ -6,6 +5,7 @@ import { ImportError } from "../../src/errors.ts";
 import { createLayerDecoder } from "../../src/layer/create-layer-decoder.ts";
 import { decodeXattrs } from "../../src/layer/xattr-list.ts";
 import { requireDigest } from "../../src/oci/digest.ts";
+import { digestText } from "./digest-text.ts";
 import { tarArchive } from "./case-kit/case-archive.ts";
 import type { BodyTarget, LayerSummary } from "../../src/layer/layer-decoder.ts";
 import type { Digest } from "../../src/oci/digest.ts";
@@ -59,7 +59,7 @@ export function decodeEntries(
 }
 
 export function sha256(bytes: Uint8Array): Digest {
-  return requireDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`, "test");
+  return requireDigest(digestText(bytes), "test");
 }
 
 /** Keeps bodies in memory, checking the contract of `BodyTarget` as it goes. */

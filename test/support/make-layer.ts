@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { pack, type Header } from "tar-stream";
+import { digestText } from "./digest-text.ts";
 import type { TestLayer } from "./test-registry/test-image.ts";
 
 /** An honest archive entry; hostile ones come from the case kit. */
@@ -38,7 +38,7 @@ export async function makeLayer(
   return {
     bytes: compress(bytes, compression),
     mediaType: `application/vnd.oci.image.layer.v1.tar${suffix}`,
-    diffId: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
+    diffId: digestText(bytes),
   };
 }
 

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { digestText } from "../digest-text.ts";
 import { tarArchive } from "./case-archive.ts";
 import { rawBytes, type CaseContext } from "./case-bytes.ts";
 import { bomb, compress } from "./case-compression.ts";
@@ -33,7 +33,7 @@ export function writeCaseLayout(layerCase: LayerCase, path: string, context: Cas
   const blobs = join(path, "blobs", "sha256");
   mkdirSync(blobs, { recursive: true });
   const put = (data: Buffer): { digest: string; size: number } => {
-    const digest = sha256(data);
+    const digest = digestText(data);
     writeFileSync(join(blobs, digest.slice(7)), data);
     return { digest, size: data.length };
   };
@@ -67,7 +67,7 @@ export function caseDiffIds(layerCase: LayerCase, context: CaseContext): readonl
   return listAt(layerCase.fields, "layers")
     .filter(isObject)
     .filter((layer) => layer["bomb"] === undefined)
-    .map((layer) => sha256(layerArchive(layer, context)));
+    .map((layer) => digestText(layerArchive(layer, context)));
 }
 
 function layerArchive(layer: JsonObject, context: CaseContext): Buffer {
@@ -102,7 +102,7 @@ function buildLayer(
       ...stored,
       ...objectAt(layer, "descriptor"),
     },
-    diffId: layer["diffId"] === "omit" ? undefined : (layer["diffId"] ?? sha256(archive)),
+    diffId: layer["diffId"] === "omit" ? undefined : (layer["diffId"] ?? digestText(archive)),
   };
 }
 
@@ -171,8 +171,4 @@ function manifestFields(
   };
   for (const key of listAt(fields, "manifestOmit")) delete manifest[text(key)];
   return manifest;
-}
-
-export function sha256(data: Buffer): string {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
 }

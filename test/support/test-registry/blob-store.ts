@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { digestText } from "../digest-text.ts";
 
 /** Bytes of a blob, read in slices: `read(from, to)` yields exactly `to - from` bytes. */
 export interface StoredBlob {
@@ -17,15 +18,11 @@ export interface BlobStore {
 
 const SLICE_BYTES = 1 << 20;
 
-export function digestOf(bytes: Uint8Array, algorithm = "sha256"): string {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-}
-
 export function memoryBlobStore(): BlobStore {
   const blobs = new Map<string, Uint8Array>();
   return {
     put: async (bytes) => {
-      const digest = digestOf(bytes);
+      const digest = digestText(bytes);
       blobs.set(digest, bytes);
       return digest;
     },
@@ -54,7 +51,7 @@ export function diskBlobStore(directory: string): BlobStore {
   const pathOf = (digest: string): string => join(directory, digest.replace(":", "-"));
   return {
     put: async (bytes) => {
-      const digest = digestOf(bytes);
+      const digest = digestText(bytes);
       const temporary = join(directory, `new-${randomUUID()}`);
       await writeFile(temporary, bytes);
       await rename(temporary, pathOf(digest));

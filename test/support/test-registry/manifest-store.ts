@@ -1,4 +1,4 @@
-import { digestOf } from "./blob-store.ts";
+import { digestText } from "../digest-text.ts";
 
 export interface StoredManifest {
   readonly bytes: Uint8Array;
@@ -11,7 +11,7 @@ export class ManifestStore {
   readonly #manifests = new Map<string, StoredManifest>();
 
   put(repository: string, tag: string | undefined, bytes: Uint8Array, mediaType: string): string {
-    const digest = digestOf(bytes);
+    const digest = digestText(bytes);
     const stored = { bytes, mediaType, digest };
     this.#manifests.set(`${repository}@${digest}`, stored);
     if (tag !== undefined) this.#manifests.set(`${repository}:${tag}`, stored);

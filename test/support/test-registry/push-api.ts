@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import type { BlobStore } from "./blob-store.ts";
-import { digestOf } from "./blob-store.ts";
+import { digestText } from "../digest-text.ts";
 import { sendError } from "./pull-api.ts";
 
 /** Uploads of distribution-spec, "Pushing blobs": POST, PATCH in pieces, PUT; what skopeo and docker use. */
@@ -56,7 +56,7 @@ export class Uploads {
     repository: string,
     upload: { readonly bytes: Uint8Array; readonly digest: string | null },
   ): Promise<void> {
-    if (digestOf(upload.bytes) !== upload.digest) {
+    if (digestText(upload.bytes) !== upload.digest) {
       sendError(response, 400, "DIGEST_INVALID", "the upload does not have this digest");
       return;
     }

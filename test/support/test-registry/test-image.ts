@@ -1,4 +1,4 @@
-import { digestOf } from "./blob-store.ts";
+import { digestText } from "../digest-text.ts";
 
 export interface TestLayer {
   /** As stored, so compressed if the media type says so. */
@@ -61,7 +61,7 @@ export function encodeImage(image: TestImage): EncodedImage {
 }
 
 function describe(mediaType: string, bytes: Uint8Array): Record<string, string | number> {
-  return { mediaType, digest: digestOf(bytes), size: bytes.length };
+  return { mediaType, digest: digestText(bytes), size: bytes.length };
 }
 
 function json(value: unknown): Uint8Array {
