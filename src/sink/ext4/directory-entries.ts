@@ -1,0 +1,140 @@
+import {
+  NONE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  nameBytesOf,
+  type RootfsTree,
+} from "../../rootfs/rootfs-tree.ts";
+import { DIRECTORY_ROOM, FIRST_INODE, RECORD_HEADER_BYTES, ROOT_INODE } from "./format.ts";
+import { LOST_FOUND, type InodeNumbers } from "./inode-numbers.ts";
+
+/** File types of directory records (`ext4.h`, `EXT4_FT_*`), by the upper four bits of a mode. */
+const FILE_TYPES: Readonly<Record<number, number>> = {
+  [S_IFREG]: 1,
+  [S_IFDIR]: 2,
+  [S_IFCHR]: 3,
+  [S_IFBLK]: 4,
+  [S_IFIFO]: 5,
+  0o140000: 6,
+  [S_IFLNK]: 7,
+};
+const TYPE_BY_BITS: Uint8Array = Uint8Array.from(
+  { length: 16 },
+  (_, bits) => FILE_TYPES[bits << 12] ?? 0,
+);
+export const DIRECTORY_FILE_TYPE = 2;
+/** The records of `.` and `..`. */
+export const DOT_RECORD_BYTES = 12;
+
+/** The entries of one directory in byte order, without `.` and `..`; used again for the next one. */
+export class DirectoryEntries {
+  count = 0;
+  inodes: Uint32Array = new Uint32Array(64);
+  types: Uint8Array = new Uint8Array(64);
+  offsets: Uint32Array = new Uint32Array(64);
+  lengths: Uint8Array = new Uint8Array(64);
+  /** What `offsets` point into. */
+  nameBytes: Uint8Array = new Uint8Array(0);
+  /** Sub-directories: each has a `..` that is a link to this directory. */
+  subdirectories = 0;
+  /** Bytes of all records, `.` and `..` among them. */
+  recordBytes = 0;
+  /** Bytes of the longest record. */
+  longestRecord = 0;
+
+  /** Becomes the entries of the directory with this number. */
+  list(tree: RootfsTree, numbers: InodeNumbers, directory: number): void {
+    this.#clear(tree.nameBytes);
+    const end = numbers.childrenEnds[directory]!;
+    for (let at = numbers.childrenStarts[directory]!; at < end; at++) {
+      const name = numbers.children[at]!;
+      const inode = tree.inodes[name]!;
+      const slot = this.#add(
+        numbers.numbers[inode]!,
+        TYPE_BY_BITS[(tree.modes[inode]! & S_IFMT) >>> 12]!,
+      );
+      this.offsets[slot] = tree.nameOffsets[name]!;
+      this.lengths[slot] = tree.nameLengths[name]!;
+      this.#count(slot);
+    }
+  }
+
+  /** Becomes the entries of the root, with a `lost+found` that the tree does not have. */
+  listRootWithLostFound(tree: RootfsTree, numbers: InodeNumbers): void {
+    const start = numbers.childrenStarts[ROOT_INODE]!;
+    const names = [...numbers.children.subarray(start, numbers.childrenEnds[ROOT_INODE])];
+    const after = names.findIndex(
+      (name) => Buffer.compare(nameBytesOf(tree, name), LOST_FOUND) > 0,
+    );
+    const parts = names.map((name) => nameBytesOf(tree, name));
+    names.splice(after === -1 ? names.length : after, 0, NONE);
+    parts.splice(after === -1 ? parts.length : after, 0, LOST_FOUND);
+    this.#clear(Buffer.concat(parts));
+    let offset = 0;
+    for (const [at, name] of names.entries()) {
+      const inode = name === NONE ? undefined : tree.inodes[name]!;
+      const number = inode === undefined ? FIRST_INODE : numbers.numbers[inode]!;
+      const mode = inode === undefined ? S_IFDIR : tree.modes[inode]!;
+      const slot = this.#add(number, TYPE_BY_BITS[(mode & S_IFMT) >>> 12]!);
+      this.offsets[slot] = offset;
+      this.lengths[slot] = parts[at]!.length;
+      offset += parts[at]!.length;
+      this.#count(slot);
+    }
+  }
+
+  /** Becomes the entries of an empty directory. */
+  listNothing(): void {
+    this.#clear(new Uint8Array(0));
+  }
+
+  #clear(nameBytes: Uint8Array): void {
+    this.nameBytes = nameBytes;
+    this.count = 0;
+    this.subdirectories = 0;
+    this.recordBytes = 2 * DOT_RECORD_BYTES;
+    this.longestRecord = 0;
+  }
+
+  #add(inode: number, type: number): number {
+    const slot = this.count++;
+    if (slot === this.inodes.length) this.#grow(slot * 2);
+    this.inodes[slot] = inode;
+    this.types[slot] = type;
+    return slot;
+  }
+
+  #count(slot: number): void {
+    const bytes = recordBytesOf(this.lengths[slot]!);
+    this.recordBytes += bytes;
+    if (bytes > this.longestRecord) this.longestRecord = bytes;
+    if (this.types[slot] === DIRECTORY_FILE_TYPE) this.subdirectories++;
+  }
+
+  #grow(length: number): void {
+    const { inodes, types, offsets, lengths } = this;
+    this.inodes = new Uint32Array(length);
+    this.inodes.set(inodes);
+    this.types = new Uint8Array(length);
+    this.types.set(types);
+    this.offsets = new Uint32Array(length);
+    this.offsets.set(offsets);
+    this.lengths = new Uint8Array(length);
+    this.lengths.set(lengths);
+  }
+}
+
+/** Bytes of the record of a name, which is padded to a multiple of 4. */
+export function recordBytesOf(nameLength: number): number {
+  return (RECORD_HEADER_BYTES + nameLength + 3) & ~3;
+}
+
+/** Whether `.`, `..` and all entries fit in one block: then the directory needs no index. */
+export function fitsOneBlock(entries: DirectoryEntries): boolean {
+  return entries.recordBytes <= DIRECTORY_ROOM;
+}

@@ -1,0 +1,108 @@
+import { hash } from "node:crypto";
+import { pathOf, S_IFMT, xattrListOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import type { BlockAllocator } from "./block-allocator.ts";
+import type { BlockWriter } from "./block-writer.ts";
+import { crc32c, crc32cOfUint32 } from "./crc32c.ts";
+import { MAX_XATTR_REFERENCES } from "./format.ts";
+import { planXattrs, type XattrPlan } from "./xattrs.ts";
+
+/** Plans that are kept: most images give every file the same few lists, some give each its own. */
+const KEPT_PLANS = 512;
+const REFERENCES_OFFSET = 4;
+const CHECKSUM_OFFSET = 16;
+
+const NO_XATTRS: XattrPlan = {
+  inInode: new Uint8Array(0),
+  block: undefined,
+  permissions: undefined,
+  leftOut: [],
+};
+
+/** Plans the attributes of inodes, once for each different list. */
+export class XattrPlanner {
+  readonly #tree: RootfsTree;
+  /** By where the list lies in the tree, and the type of the inode. */
+  readonly #plans = new Map<number, XattrPlan>();
+
+  constructor(tree: RootfsTree) {
+    this.#tree = tree;
+  }
+
+  /** @param name of the inode, for the error @throws ImportError ERR_LIMIT_EXCEEDED for attributes that do not fit */
+  planOf(inode: number, name: number): XattrPlan {
+    const tree = this.#tree;
+    if (tree.xattrLengths[inode] === 0) return NO_XATTRS;
+    const type = tree.modes[inode]! & S_IFMT;
+    const key = tree.xattrOffsets[inode]! * 16 + (type >>> 12);
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const plan = planXattrs(xattrListOf(tree, inode), type, () => pathOf(tree, name));
+    if (this.#plans.size >= KEPT_PLANS) this.#plans.clear();
+    this.#plans.set(key, plan);
+    return plan;
+  }
+}
+
+interface SharedBlock {
+  /** Inodes that still want the block and have none. */
+  waiting: number;
+  /** Where it lies, and for how many more inodes. */
+  block: number;
+  left: number;
+}
+
+/**
+ * The attribute blocks of the image. Inodes with equal ones share them, up to 1,024 a block: a block each would cost 4 KiB
+ * a file. All uses are counted first, so that each block is written once, with its final reference count.
+ */
+export class XattrBlocks {
+  readonly #shared = new Map<string, SharedBlock>();
+
+  /** Counts one inode that needs this block. */
+  want(block: Uint8Array): void {
+    const key = keyOf(block);
+    const shared = this.#shared.get(key);
+    if (shared === undefined) this.#shared.set(key, { waiting: 1, block: 0, left: 0 });
+    else shared.waiting++;
+  }
+
+  /** Blocks for all that was wanted. */
+  get blocks(): number {
+    let sum = 0;
+    for (const { waiting } of this.#shared.values())
+      sum += Math.ceil(waiting / MAX_XATTR_REFERENCES);
+    return sum;
+  }
+
+  /** The place of the block of one of the counted inodes; written when it is its first. */
+  place(block: Uint8Array, { writer, allocator, seed }: XattrBlockOutput): number {
+    const shared = this.#shared.get(keyOf(block));
+    if (shared === undefined) throw new Error("a block of attributes was not counted");
+    if (shared.left === 0) {
+      shared.left = Math.min(shared.waiting, MAX_XATTR_REFERENCES);
+      shared.waiting -= shared.left;
+      shared.block = allocator.takeOne();
+      const at = writer.begin(shared.block);
+      writer.bytes.set(block, at);
+      writer.view.setUint32(at + REFERENCES_OFFSET, shared.left, true);
+      // The seed is the file system's and the block's number, since the block has no one owner.
+      const low = crc32cOfUint32(seed, shared.block % 2 ** 32);
+      const numbered = crc32cOfUint32(low, Math.floor(shared.block / 2 ** 32));
+      const checksum = crc32c(numbered, writer.bytes, at, at + block.length);
+      writer.view.setUint32(at + CHECKSUM_OFFSET, checksum, true);
+    }
+    shared.left--;
+    return shared.block;
+  }
+}
+
+export interface XattrBlockOutput {
+  readonly writer: BlockWriter;
+  readonly allocator: BlockAllocator;
+  /** Of the file system's checksums. */
+  readonly seed: number;
+}
+
+function keyOf(block: Uint8Array): string {
+  return hash("sha256", block, "base64");
+}
