@@ -1,10 +1,11 @@
 import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { codeOf, decodeLayer } from "../support/decode-layer.ts";
+import { outcomeOf } from "../support/import-error.ts";
+import { decodeLayer } from "../support/decode-layer.ts";
 import { compress } from "../support/case-kit/case-compression.ts";
 import { isObject, listAt, loadCases, objectAt, text } from "../support/case-kit/case-json.ts";
-import { rawBytes } from "../support/case-kit/case-bytes.ts";
+import { damagedBlob } from "../support/case-kit/case-layout.ts";
 import { tarArchive } from "../support/case-kit/case-archive.ts";
 import type { JsonObject } from "../support/case-kit/case-json.ts";
 
@@ -26,29 +27,14 @@ const LATER = new Set([
 function codesOf(layers: readonly JsonObject[]): string[] {
   const codes = layers.map((layer) => {
     const tar = tarArchive(layer, context);
-    const blob = damaged(
+    const blob = damagedBlob(
       compress(tar, text(layer["compression"] ?? "gzip")),
       objectAt(layer, "blob"),
+      context,
     );
-    return codeOf(() => decodeLayer(tar, blob, { pushes: [1 << 20] }));
+    return outcomeOf(() => decodeLayer(tar, blob, { pushes: [1 << 20] }));
   });
-  return codes.filter((code) => code !== "none");
-}
-
-function damaged(blob: Buffer, damage: JsonObject): Buffer {
-  let bytes = Buffer.from(blob);
-  if (damage["append"] !== undefined) {
-    bytes = Buffer.concat([bytes, rawBytes(damage["append"], context)]);
-  }
-  if (damage["truncate"] !== undefined) {
-    bytes = bytes.subarray(0, bytes.length - Number(damage["truncate"]));
-  }
-  if (damage["flipAt"] !== undefined) {
-    const flipAt = Number(damage["flipAt"]);
-    const at = flipAt < 0 ? bytes.length + flipAt : flipAt;
-    bytes[at] = (bytes[at] ?? 0) ^ 0xff;
-  }
-  return bytes;
+  return codes.filter((code) => code !== "ok");
 }
 
 /** @returns what is wrong, or `undefined` */

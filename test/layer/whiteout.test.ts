@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { codeOf, decodeEntries } from "../support/decode-layer.ts";
+import { outcomeOf } from "../support/import-error.ts";
+import { decodeEntries } from "../support/decode-layer.ts";
 import { kindOfName } from "../../src/layer/whiteout.ts";
 
 function kind(path: string): string {
@@ -79,7 +80,7 @@ test("aufs' own files at the root of a layer are left out, with their bodies", (
   expect(entries.map(({ type, path }) => `${type} ${path}`)).toEqual(["hardlink x", "file b"]);
 });
 
-const code = (path: string): string => codeOf(() => decodeEntries([{ path, type: "file" }]));
+const code = (path: string): string => outcomeOf(() => decodeEntries([{ path, type: "file" }]));
 
 test("a whiteout that names its own directory or its parent is refused", () => {
   expect(code("d/.wh.")).toBe("ERR_LAYER_CORRUPT");

@@ -1,7 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { EntryType, NO_BODY } from "../../src/layer/entry-batch.ts";
-import { ImportError } from "../../src/errors.ts";
 import { createLayerDecoder } from "../../src/layer/create-layer-decoder.ts";
 import { decodeXattrs } from "../../src/layer/xattr-list.ts";
 import { requireDigest } from "../../src/oci/digest.ts";
@@ -120,17 +119,6 @@ export function decodeLayer(
     return { entries: batches.flatMap((batch) => spellOut(batch, bodies)), batches, summary };
   } finally {
     decoder.close();
-  }
-}
-
-/** The code of the error that decoding ends in; any error without one is a bug and escapes. */
-export function codeOf(decode: () => unknown): string {
-  try {
-    decode();
-    return "none";
-  } catch (error) {
-    if (error instanceof ImportError) return error.code;
-    throw error;
   }
 }
 

@@ -88,7 +88,7 @@ function buildLayer(
   const spec = isObject(layer["bomb"]) ? layer["bomb"] : undefined;
   const how = text((spec ?? layer)["compression"] ?? "gzip");
   const archive = spec === undefined ? layerArchive(layer, context) : Buffer.alloc(0);
-  const blob = damaged(
+  const blob = damagedBlob(
     spec === undefined ? compress(archive, how) : bomb(spec, context),
     objectAt(layer, "blob"),
     context,
@@ -106,7 +106,8 @@ function buildLayer(
   };
 }
 
-function damaged(blob: Buffer, damage: JsonObject, context: CaseContext): Buffer {
+/** Bytes appended, cut off or flipped, as a case says. */
+export function damagedBlob(blob: Buffer, damage: JsonObject, context: CaseContext): Buffer {
   let bytes = Buffer.from(blob);
   if (damage["append"] !== undefined) {
     bytes = Buffer.concat([bytes, rawBytes(damage["append"], context)]);
