@@ -16,7 +16,7 @@ import { ImportError, printable } from "../errors.ts";
 import { attempt, errnoOf, fileError } from "./store-error.ts";
 
 /**
- * An output outside the store. The import grows in a hidden directory beside it, `.<name>.rootlift-<id>`, hence on the
+ * An output outside the store. The import (or export) grows in a hidden directory beside it, `.<name>.rootlift-<id>`, hence on the
  * same file system, and one rename(2) or link(2) makes it visible. Neither follows a symbolic link, nor replaces
  * anything but an empty directory: what somebody plants there between the check and the rename only makes it fail.
  */
@@ -33,6 +33,8 @@ export interface OutputPlace {
     readonly uid: number;
     readonly gid: number;
   };
+  /** A file stood at `path`, and the new one takes its place. */
+  readonly replacesFile?: true;
 }
 
 /** What was published, so that recovery never takes somebody else's directory of the same name for it. */
@@ -50,6 +52,37 @@ const MAX_STEM_CHARACTERS = 50;
  * @throws ImportError ERR_OUTPUT_EXISTS, ERR_OUTPUT_IO, ERR_OPTION_INVALID (not absolute, or inside the store)
  */
 export function planOutput(outputPath: string, ingestId: string, homePath: string): OutputPlace {
+  const place = planPlace(outputPath, ingestId, homePath);
+  const emptyDirectory = place.missingParents.length > 0 ? undefined : requireVacant(place.path);
+  return { ...place, ...(emptyDirectory === undefined ? {} : { emptyDirectory }) };
+}
+
+/**
+ * The same for a single file.
+ * @param options.replace a regular file that is there gives way to the new one; nothing else does
+ */
+export function planOutputFile(
+  outputPath: string,
+  id: string,
+  options: { readonly homePath: string; readonly replace: boolean },
+): OutputPlace {
+  const place = planPlace(outputPath, id, options.homePath);
+  const { path } = place;
+  const status = attemptOutput("look at", path, () => lstatSync(path, { throwIfNoEntry: false }));
+  if (status === undefined) return place;
+  if (!status.isFile())
+    throw outputExists(path, "is there, and is no regular file", "Name another.");
+  if (!options.replace) {
+    throw outputExists(path, "exists already", "Overwrite it with --replace, or name another.");
+  }
+  return { ...place, replacesFile: true };
+}
+
+function planPlace(
+  outputPath: string,
+  id: string,
+  homePath: string,
+): Pick<OutputPlace, "path" | "stagingPath" | "missingParents"> {
   if (!isAbsolute(outputPath) || outputPath.includes("\0")) {
     const shown = printable(outputPath);
     throw new ImportError("ERR_OPTION_INVALID", `output "${shown}" is not an absolute path`);
@@ -59,16 +92,14 @@ export function planOutput(outputPath: string, ingestId: string, homePath: strin
   const path = join(parent, basename(requested));
   if (isWithin(path, homePath)) {
     throw new ImportError("ERR_OPTION_INVALID", `output ${printable(path)} lies in the store`, {
-      hint: "Leave --output out: then the store keeps the root filesystem.",
+      hint: "Name a place outside of it; an import without --output goes into the store.",
     });
   }
-  const emptyDirectory = missing.length > 0 ? undefined : requireVacant(path);
   const stem = Array.from(basename(path)).slice(0, MAX_STEM_CHARACTERS).join("");
   return {
     path,
-    stagingPath: join(parent, `.${stem}.rootlift-${ingestId}`),
+    stagingPath: join(parent, `.${stem}.rootlift-${id}`),
     missingParents: missing,
-    ...(emptyDirectory === undefined ? {} : { emptyDirectory }),
   };
 }
 
@@ -79,14 +110,15 @@ export function makeStaging({ missingParents, stagingPath }: OutputPlace): void 
 }
 
 /** Makes the root filesystem visible at the output. @throws ImportError ERR_OUTPUT_EXISTS, ERR_OUTPUT_IO */
-export function publish({ path }: OutputPlace, rootfsPath: string): void {
+export function publish({ path, replacesFile }: OutputPlace, rootfsPath: string): void {
   try {
     if (lstatSync(rootfsPath).isDirectory()) renameDirectory(rootfsPath, path);
+    else if (replacesFile === true) renameSync(rootfsPath, path);
     else moveFile(rootfsPath, path);
   } catch (error) {
     const appeared = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"].includes(errnoOf(error) ?? "");
     if (!appeared) throw fileError(error, "move the root filesystem to", path, "ERR_OUTPUT_IO");
-    throw outputExists(path, "is there by now; something made it during the import");
+    throw outputExists(path, "is there by now; something made it meanwhile");
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isImageXattr } from "../../rootfs/image-xattr.ts";
 import type { Xattr } from "../../rootfs/rootfs-tree.ts";
 import { errnoOf } from "../io-error.ts";
 import { PathBuffer } from "../path-buffer.ts";
@@ -52,13 +53,8 @@ export class XattrReader {
     }
   }
 
-  /**
-   * `trusted.*` and `user.overlay.*` steer drivers of the machine and never come out of an image (`layer/entry-xattrs.ts`);
-   * where SELinux runs, every file has a label of the machine's policy; of `system.*`, only ACLs are data.
-   */
+  /** Where SELinux runs, every file has a label of the machine's policy. */
   #isOfImage(name: string): boolean {
-    if (name === "security.selinux") return !this.#labelled;
-    if (name.startsWith("user.")) return !name.startsWith("user.overlay.");
-    return name.startsWith("security.") || name.startsWith("system.posix_acl_");
+    return isImageXattr(name) && !(this.#labelled && name === "security.selinux");
   }
 }

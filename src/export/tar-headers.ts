@@ -1,0 +1,123 @@
+import { ImportError, printable } from "../errors.ts";
+import type { ImageFile } from "../ext4-reader/image-file.ts";
+import { PaxKey, PaxRecords } from "../layer/pax-records.ts";
+import { BLOCK_BYTES, LINK_START, TarHeader, TypeFlag } from "../layer/tar-header.ts";
+import { parsePaxTime } from "../layer/tar-numbers.ts";
+import type { Xattr } from "../layer/xattr-list.ts";
+
+/** One entry of an archive that `sink/tar` has written. Bytes are copies. */
+export interface ArchivedEntry {
+  readonly name: Buffer;
+  readonly linkName: Buffer;
+  /** One of `TypeFlag`. */
+  readonly typeflag: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly device: readonly [number, number];
+  readonly xattrs: readonly Xattr[];
+  /** Where its body begins in the file. */
+  readonly bodyAt: number;
+}
+
+/** Longer ones are not ours: names, a target and attributes of an inode have less. */
+const MOST_EXTENSION_BYTES = 64 << 20;
+
+/**
+ * The entries of an archive of ours in their order, one header after the other: bodies are stepped over. What such an
+ * archive cannot hold is damage.
+ * @throws ImportError ERR_SNAPSHOT_DAMAGED, ERR_STORE_IO
+ */
+export function* archivedEntries(file: ImageFile): Generator<ArchivedEntry, void, undefined> {
+  const header = new TarHeader();
+  const pax = new PaxRecords();
+  let at = 0;
+  for (;;) {
+    let typeflag = readHeader(file, header, at);
+    at += BLOCK_BYTES;
+    if (typeflag === undefined) return;
+    pax.clear();
+    if (typeflag === TypeFlag.pax) {
+      readRecords(file, pax, { at, size: header.size });
+      at += roundUp(header.size);
+      typeflag = readHeader(file, header, at);
+      at += BLOCK_BYTES;
+    }
+    if (typeflag === undefined) throw damagedArchive(file, at, "an extended header has no entry");
+    const entry = entryOf(header, pax, at);
+    const hasBody = typeflag === TypeFlag.file;
+    if (!Number.isSafeInteger(entry.size) || entry.size < 0 || (!hasBody && entry.size > 0)) {
+      throw damagedArchive(file, at, "an entry has a size that it cannot have");
+    }
+    if (at + entry.size > file.sizeBytes) throw damagedArchive(file, at, "it ends inside a file");
+    yield entry;
+    at += roundUp(entry.size);
+  }
+}
+
+export function damagedArchive(file: ImageFile, offsetBytes: number, what: string): ImportError {
+  const path = printable(file.path, 4096);
+  return new ImportError("ERR_SNAPSHOT_DAMAGED", `the archive ${path} is damaged: ${what}`, {
+    hint: "Import the image again.",
+    details: { path, offsetBytes },
+  });
+}
+
+/** @returns the typeflag; undefined at the block of zeros that ends the archive */
+function readHeader(file: ImageFile, header: TarHeader, at: number): number | undefined {
+  if (at + BLOCK_BYTES > file.sizeBytes) throw damagedArchive(file, at, "it is cut");
+  file.readSync(header.block, at);
+  const sum = header.sum();
+  if (sum === 0) return undefined;
+  if (!header.checksumHolds(sum)) throw damagedArchive(file, at, "a header has a wrong checksum");
+  const bad = header.read();
+  if (bad !== undefined) throw damagedArchive(file, at, `a header has a bad ${bad} field`);
+  return header.typeflag;
+}
+
+function readRecords(
+  file: ImageFile,
+  pax: PaxRecords,
+  { at, size }: { readonly at: number; readonly size: number },
+): void {
+  if (size < 0 || size > MOST_EXTENSION_BYTES || at + size > file.sizeBytes) {
+    throw damagedArchive(file, at, "an extended header has a size that it cannot have");
+  }
+  const bytes = Buffer.alloc(size);
+  file.readSync(bytes, at);
+  const problem = pax.parse(bytes);
+  if (problem !== undefined) throw damagedArchive(file, at, `an extended header: ${problem}`);
+}
+
+function entryOf(header: TarHeader, pax: PaxRecords, bodyAt: number): ArchivedEntry {
+  const number = (key: PaxKey, field: number): number => (pax.has(key) ? pax.number(key) : field);
+  const time = { seconds: header.mtimeSeconds, nanoseconds: 0 };
+  if (pax.has(PaxKey.mtime)) {
+    parsePaxTime(pax.bytes, pax.start(PaxKey.mtime), pax.end(PaxKey.mtime), time);
+  }
+  return {
+    name: textOf(pax, PaxKey.path, header.name.subarray(0, header.nameLength)),
+    linkName: textOf(pax, PaxKey.linkpath, header.block.subarray(LINK_START, header.linkEnd)),
+    typeflag: header.typeflag,
+    mode: header.mode,
+    uid: number(PaxKey.uid, header.uid),
+    gid: number(PaxKey.gid, header.gid),
+    size: number(PaxKey.size, header.size),
+    mtimeSeconds: time.seconds,
+    mtimeNanoseconds: time.nanoseconds,
+    device: [header.deviceMajor, header.deviceMinor],
+    xattrs: pax.xattrs,
+    bodyAt,
+  };
+}
+
+function textOf(pax: PaxRecords, key: PaxKey, field: Uint8Array): Buffer {
+  return Buffer.from(pax.has(key) ? pax.bytes.subarray(pax.start(key), pax.end(key)) : field);
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+}
