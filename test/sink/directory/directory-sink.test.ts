@@ -403,77 +403,69 @@ test("without root, abort removes directories that their own owner may not enter
   expect(readdirSync(staging)).toEqual([]);
 });
 
-// What mounts takes root.
+// What mounts takes root, and fails without.
 
-test.runIf(isRoot)(
-  "a full disk is ERR_DISK_FULL, names the place, and abort gives the space back",
-  async () => {
-    const staging = stagingPlace();
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m,nr_inodes=300", "tmpfs", staging]);
-    try {
-      const rootfsPath = join(staging, "rootfs");
-      const sink = createDirectorySink({ rootfsPath, sameOwner: true });
-      await sink.prepare();
-      const placer = createPlacer(sink.placerPlan(0));
-      const attributes = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 };
-      const large = Buffer.alloc(4 << 20, "x");
-      const placing = async () => {
-        await Promise.resolve();
-        placeWith(placer)(large, attributes);
-      };
-      const error = await importErrorFrom(placing());
-      expect(error.code).toBe("ERR_DISK_FULL");
-      expect(error.message).toContain(`no space is left at ${rootfsPath}.bodies`);
-      placer.close();
-      await sink.abort();
-      expect(readdirSync(staging)).toEqual([]);
+test("a full disk is ERR_DISK_FULL, names the place, and abort gives the space back", async () => {
+  const staging = stagingPlace();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m,nr_inodes=300", "tmpfs", staging]);
+  try {
+    const rootfsPath = join(staging, "rootfs");
+    const sink = createDirectorySink({ rootfsPath, sameOwner: true });
+    await sink.prepare();
+    const placer = createPlacer(sink.placerPlan(0));
+    const attributes = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 };
+    const large = Buffer.alloc(4 << 20, "x");
+    const placing = async () => {
+      await Promise.resolve();
+      placeWith(placer)(large, attributes);
+    };
+    const error = await importErrorFrom(placing());
+    expect(error.code).toBe("ERR_DISK_FULL");
+    expect(error.message).toContain(`no space is left at ${rootfsPath}.bodies`);
+    placer.close();
+    await sink.abort();
+    expect(readdirSync(staging)).toEqual([]);
 
-      const many = owned(
-        Array.from({ length: 400 }, (_, index): TreeEntry => ({ path: `f${index}`, type: "file" })),
-      );
-      const inodes = await importErrorFrom(sealAt(rootfsPath, many));
-      expect(inodes.code).toBe("ERR_DISK_FULL");
-      expect(inodes.message).toMatch(/^cannot write "f\d+": no space is left at .*rootfs$/);
-      expect(readdirSync(staging)).toEqual([]);
-    } finally {
-      execFileSync("umount", [staging]);
-    }
-  },
-);
+    const many = owned(
+      Array.from({ length: 400 }, (_, index): TreeEntry => ({ path: `f${index}`, type: "file" })),
+    );
+    const inodes = await importErrorFrom(sealAt(rootfsPath, many));
+    expect(inodes.code).toBe("ERR_DISK_FULL");
+    expect(inodes.message).toMatch(/^cannot write "f\d+": no space is left at .*rootfs$/);
+    expect(readdirSync(staging)).toEqual([]);
+  } finally {
+    execFileSync("umount", [staging]);
+  }
+});
 
-test.runIf(isRoot)(
-  "attributes that outgrow ext4's block are listed, and no full disk",
-  async () => {
-    const staging = stagingPlace();
-    const image = join(staging, "disk");
-    const mounted = join(staging, "mounted");
-    mkdirSync(mounted);
-    execFileSync("truncate", ["-s", "16M", image]);
-    execFileSync("mkfs.ext4", ["-q", "-I", "128", image]);
-    execFileSync("mount", ["-o", "loop", image, mounted]);
-    try {
-      const value = Buffer.alloc(20_000, "v");
-      const entries = owned([
-        { path: "f", type: "file", mtime: [7, 8], xattrs: { "user.large": value } },
-        { path: "late", type: "file", mtime: [2 ** 31, 0] },
-      ]);
-      const warnings: string[] = [];
-      const { omissions } = await sealAt(join(mounted, "rootfs"), entries, {
-        onWarning: ({ message }) => warnings.push(message),
-      });
-      expect(omissions).toEqual([
-        "f: user.large left out (ENOSPC)",
-        "late: time 2147483648 is beyond what the file system holds",
-      ]);
-      // Inodes of 128 bytes have no room for nanoseconds.
-      expect(warnings).toEqual([
-        `the file system at ${join(mounted, "rootfs")} does not keep times to the nanosecond`,
-      ]);
-      expect(lstatSync(join(mounted, "rootfs", "f"), { bigint: true }).mtimeNs).toBe(
-        7_000_000_000n,
-      );
-    } finally {
-      execFileSync("umount", [mounted]);
-    }
-  },
-);
+test("attributes that outgrow ext4's block are listed, and no full disk", async () => {
+  const staging = stagingPlace();
+  const image = join(staging, "disk");
+  const mounted = join(staging, "mounted");
+  mkdirSync(mounted);
+  execFileSync("truncate", ["-s", "16M", image]);
+  execFileSync("mkfs.ext4", ["-q", "-I", "128", image]);
+  execFileSync("mount", ["-o", "loop", image, mounted]);
+  try {
+    const value = Buffer.alloc(20_000, "v");
+    const entries = owned([
+      { path: "f", type: "file", mtime: [7, 8], xattrs: { "user.large": value } },
+      { path: "late", type: "file", mtime: [2 ** 31, 0] },
+    ]);
+    const warnings: string[] = [];
+    const { omissions } = await sealAt(join(mounted, "rootfs"), entries, {
+      onWarning: ({ message }) => warnings.push(message),
+    });
+    expect(omissions).toEqual([
+      "f: user.large left out (ENOSPC)",
+      "late: time 2147483648 is beyond what the file system holds",
+    ]);
+    // Inodes of 128 bytes have no room for nanoseconds.
+    expect(warnings).toEqual([
+      `the file system at ${join(mounted, "rootfs")} does not keep times to the nanosecond`,
+    ]);
+    expect(lstatSync(join(mounted, "rootfs", "f"), { bigint: true }).mtimeNs).toBe(7_000_000_000n);
+  } finally {
+    execFileSync("umount", [mounted]);
+  }
+});
