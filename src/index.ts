@@ -5,6 +5,7 @@ export { DEFAULT_LIMITS } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export type { ImportEvent, OnEvent } from "./progress.ts";
 export type * from "./api/public-types.ts";
+export { exportSandboxImage } from "./api/export-sandbox-image.ts";
 export {
   deleteSandboxImage,
   describeSandboxImage,

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { Limits } from "../limits.ts";
 import type { RunConfig } from "../oci/image.ts";
 import type { OnEvent } from "../progress.ts";
@@ -101,4 +102,34 @@ export interface RegisterSandboxImageOptions extends StoreOptions {
   readonly dockerfile?: string;
   readonly isPublic?: boolean;
   readonly replace?: boolean;
+}
+
+export interface ExportSandboxImageOptions extends StoreOptions {
+  /** `tar`: one archive, the same bytes for the same tree. `dir`: a directory. Default `tar`. */
+  readonly format?: "tar" | "dir";
+  /** A path, or for an archive a stream; that is left open. */
+  readonly output: string | Writable;
+  /** An archive takes the place of a file that is there. A directory must be new or empty in any case. */
+  readonly replace?: boolean;
+  /** Of a directory: owners, device nodes and privileged xattrs exactly. Default: whether this is root. */
+  readonly sameOwner?: boolean;
+  /** Default true: the bytes are on the disk before the output appears. */
+  readonly fsync?: boolean;
+  readonly signal?: AbortSignal;
+  /** `status`, `warning` and `done`. */
+  readonly onEvent?: OnEvent;
+}
+
+/** What an export has written. */
+export interface SandboxImageExport {
+  readonly name: string;
+  readonly snapshotId: string;
+  readonly format: "tar" | "dir";
+  /** The file or directory, absolute; a stream has none. */
+  readonly path?: string;
+  /** Of the archive; of a directory, the sum of its files' sizes. */
+  readonly sizeBytes: number;
+  readonly entries: number;
+  /** What the snapshot has and the export has not, by path. */
+  readonly omissions: readonly string[];
 }

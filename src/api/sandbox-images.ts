@@ -1,4 +1,3 @@
-import { ImportError } from "../errors.ts";
 import { importImage } from "../import-image.ts";
 import { formatPlatform } from "../oci/parse-platform.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
@@ -13,6 +12,7 @@ import type {
   SandboxTemplate,
   StoreOptions,
 } from "./public-types.ts";
+import { imageNotFound, requireImage } from "./require-image.ts";
 import { sandboxTemplate } from "./sandbox-template.ts";
 import { withStore } from "./store-settings.ts";
 import { printEvent } from "./verbose-events.ts";
@@ -150,9 +150,7 @@ export function describeSandboxImage(
   options: StoreOptions = {},
 ): Promise<SandboxTemplate> {
   return withStore(options, async (store, project) => {
-    const found = await store.catalog.find(nameOrId, { project });
-    if (found === undefined) throw imageNotFound(nameOrId);
-    return sandboxTemplate(found);
+    return sandboxTemplate(await requireImage(store, nameOrId, project));
   });
 }
 
@@ -209,10 +207,4 @@ function warnAbout({ name, dockerCompat }: ImportSettings, emit: OnEvent): void 
   if (name === "default") {
     emit({ type: "warning", code: "default_name", message: DEFAULT_NAME_WARNING });
   }
-}
-
-function imageNotFound(nameOrId: string): ImportError {
-  return new ImportError("ERR_NOT_FOUND", `image '${nameOrId}' not found`, {
-    hint: "List the images with: tl sbx image ls",
-  });
 }

@@ -1,6 +1,7 @@
 import type { CommandGroup } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { describeCommand } from "./commands/describe.ts";
+import { exportCommand } from "./commands/export.ts";
 import { importCommand } from "./commands/import.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { registerCommand } from "./commands/register.ts";
@@ -18,7 +19,7 @@ const IMAGE_GROUP: CommandGroup = {
     { command: "tl sbx image describe alpine", describe: "shows what it holds and where it lies" },
     { command: "tl sbx image rm alpine", describe: "deletes it" },
   ],
-  children: [importCommand, registerCommand, lsCommand, describeCommand, rmCommand],
+  children: [importCommand, registerCommand, lsCommand, describeCommand, exportCommand, rmCommand],
 };
 
 const SANDBOX_GROUP: CommandGroup = {

@@ -1,8 +1,11 @@
+import type { Writable } from "node:stream";
 import type { WriteStream } from "node:tty";
 
 /** stdout or stderr, with what can be drawn on it. */
 export interface OutputStream {
   readonly write: (text: string) => void;
+  /** For bytes that are no text; whoever writes them hears of a reader that went away. */
+  readonly stream: Writable;
   readonly isTerminal: boolean;
   /** The cursor can be moved: a terminal that is not `dumb`. */
   readonly canRedraw: boolean;
@@ -42,6 +45,7 @@ export function openOutput(
     write: (text) => {
       if (!closed) stream.write(unicode ? text : asciiOnly(text));
     },
+    stream,
     isTerminal,
     canRedraw: isTerminal && env["TERM"] !== "dumb",
     unicode,

@@ -50,17 +50,27 @@ export async function exportTarStream(
 ): Promise<number> {
   let sentBytes = 0;
   const failures: unknown[] = [];
-  function* bytes(): Generator<Uint8Array, void, undefined> {
+  const pieces = tarPieces(source, onOmission);
+  function nextPiece(): ContentPiece | undefined {
     try {
-      for (const piece of tarPieces(source, onOmission)) {
+      const next = pieces.next();
+      return next.done === true ? undefined : next.value;
+    } catch (error) {
+      failures.push(error);
+      throw error;
+    }
+  }
+  function* bytes(): Generator<Uint8Array, void, undefined> {
+    // A stream that fails throws its error in here, at a `yield`: that is none of the source's.
+    try {
+      for (let piece = nextPiece(); piece !== undefined; piece = nextPiece()) {
         for (const part of ownParts(piece)) {
           sentBytes += part.length;
           yield part;
         }
       }
-    } catch (error) {
-      failures.push(error);
-      throw error;
+    } finally {
+      pieces.return();
     }
   }
   const readable = Readable.from(bytes(), { objectMode: false, highWaterMark: 1 });

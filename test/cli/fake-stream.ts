@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import type { OutputStream } from "../../src/cli/output-stream.ts";
 
 export interface FakeStream extends OutputStream {
@@ -22,6 +23,7 @@ export function fakeStream(
     colour: false,
     ...options,
     write: (text) => void written.push(text),
+    stream: new PassThrough(),
     columns: () => size.columns,
     rows: () => size.rows,
     onResize: (listener) => {
