@@ -76,9 +76,12 @@ export class ImportError extends Error {
   }
 }
 
-/** What an aborted signal means: its reason when that is one of ours, else ERR_CANCELLED. */
-export function cancellation(signal: AbortSignal): ImportError {
-  const reason: unknown = signal.reason;
+/**
+ * What an aborted signal means: its reason when that is one of ours, else ERR_CANCELLED.
+ * @param signal absent where only a flag says so: in a worker
+ */
+export function cancellation(signal?: AbortSignal): ImportError {
+  const reason: unknown = signal?.reason;
   if (reason instanceof ImportError) return reason;
   return new ImportError("ERR_CANCELLED", "the import was cancelled");
 }

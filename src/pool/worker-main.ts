@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { ImportError, serializeError } from "../errors.ts";
+import { cancellation, ImportError, serializeError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoder } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
@@ -89,7 +89,7 @@ function textOf(cause: unknown): string {
 }
 
 function cancelLayer(job: number): void {
-  if (jobs.has(job)) fail(job, new ImportError("ERR_CANCELLED", "the import was cancelled"));
+  if (jobs.has(job)) fail(job, cancellation());
 }
 
 function handle(message: ToWorker): void {

@@ -1,4 +1,4 @@
-import { ImportError, printable } from "../../errors.ts";
+import { cancellation, printable } from "../../errors.ts";
 import {
   nextName,
   NONE,
@@ -155,7 +155,7 @@ export class TreeWriter {
   /** Runs what makes one name; a failure names it. */
   #at(name: number, action: () => void): void {
     if (Atomics.load(this.#work.cancelled, 0) !== 0) {
-      throw new ImportError("ERR_CANCELLED", "the import was cancelled");
+      throw cancellation();
     }
     try {
       action();

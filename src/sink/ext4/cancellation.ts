@@ -1,4 +1,4 @@
-import { ImportError } from "../../errors.ts";
+import { cancellation } from "../../errors.ts";
 import type { Ext4MetadataInput } from "./metadata-input.ts";
 
 const STEPS_BETWEEN_LOOKS = 2048;
@@ -9,5 +9,5 @@ export function throwWhenCancelled(
   step: number,
 ): void {
   if (step % STEPS_BETWEEN_LOOKS !== 0 || !input.isCancelled()) return;
-  throw new ImportError("ERR_CANCELLED", "the import was cancelled");
+  throw cancellation();
 }

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, fsyncSync, openSync, rmSync } from "node:fs";
-import { ImportError } from "../../errors.ts";
+import { cancellation } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { ioError } from "../io-error.ts";
 import { Omissions, type OmissionList } from "../omissions.ts";
@@ -40,7 +40,7 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
     const file = new SparseFile(fd);
     for (const piece of tarPieces(reader, (path, what) => omissions.add(path, what))) {
       if (Atomics.load(cancelled, 0) !== 0) {
-        throw new ImportError("ERR_CANCELLED", "the import was cancelled");
+        throw cancellation();
       }
       file.write(piece);
     }
