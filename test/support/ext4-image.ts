@@ -38,12 +38,19 @@ export const TEST_IDENTITY: Ext4Identity = {
   label: "rootlift",
 };
 
+export interface WrittenImage {
+  readonly result: Ext4MetadataResult;
+  readonly tree: RootfsTree;
+  /** By body: what was placed, without holes. */
+  readonly contents: readonly Uint8Array[];
+}
+
 /** Makes an image file of a list of entries, with the bodies one after the other; the tree comes back too. */
 export function writeImage(
   imagePath: string,
   entries: readonly TreeEntry[],
   options: ImageOptions = {},
-): { readonly result: Ext4MetadataResult; readonly tree: RootfsTree } {
+): WrittenImage {
   const fd = openSync(imagePath, "w+");
   try {
     return writeImageTo(fd, entries, options);
@@ -56,18 +63,20 @@ function writeImageTo(
   fd: number,
   entries: readonly TreeEntry[],
   { diskMib = 16, identity, sparse, gapBlocks = 0, changed = (input) => input }: ImageOptions,
-): ReturnType<typeof writeImage> {
+): WrittenImage {
   ftruncateSync(fd, diskMib * MIB);
   const geometry = ext4Geometry(diskMib * MIB);
   const placer = new Placer(fd, usableRanges(geometry), gapBlocks);
   const bodies: (readonly Extent[])[] = [];
   const sizes: number[] = [];
+  const contents: Uint8Array[] = [];
   const tree = buildTree(entries, (content) => {
     const { sizeBytes, segments } = sparse?.get(content) ?? {
       sizeBytes: content.length,
       segments: [{ block: 0, content }],
     };
     sizes.push(sizeBytes);
+    contents.push(content);
     return bodies.push(placer.place(segments)) - 1;
   });
   for (const [inode, body] of tree.bodies.entries()) {
@@ -91,7 +100,7 @@ function writeImageTo(
       isCancelled: () => false,
     }),
   );
-  return { result, tree };
+  return { result, tree, contents };
 }
 
 /** Places bodies densely, and knows nothing of the writer but the usable ranges. */

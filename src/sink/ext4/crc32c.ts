@@ -49,6 +49,45 @@ export function crc32c(
   return value >>> 0;
 }
 
+/** Tables for 2^0, 2^1 … 2^12 zero bytes, 4 × 256 each: a run of zeros maps the 32 bits of a checksum linearly. */
+const ZERO_TABLE = 4 * 256;
+const ZERO_TABLES = makeZeroTables();
+
+function makeZeroTables(): readonly Uint32Array[] {
+  const first = new Uint32Array(ZERO_TABLE);
+  for (let byte = 0; byte < 256; byte++) {
+    first[byte] = TABLES[byte]!;
+    for (let place = 1; place < 4; place++) first[256 * place + byte] = byte << (8 * place - 8);
+  }
+  const tables = [first];
+  for (let power = 1; power <= 12; power++) {
+    const half = tables[power - 1]!;
+    tables.push(half.map((crc) => throughZeros(half, crc)));
+  }
+  return tables;
+}
+
+function throughZeros(table: Uint32Array, crc: number): number {
+  return (
+    table[crc & 255]! ^
+    table[256 + ((crc >>> 8) & 255)]! ^
+    table[512 + ((crc >>> 16) & 255)]! ^
+    table[768 + (crc >>> 24)]!
+  );
+}
+
+/**
+ * The checksum of so many zero bytes, without looking at them: most of an inode and of a small directory's block is zeros.
+ * @param count less than 8,192
+ */
+export function crc32cOfZeros(crc: number, count: number): number {
+  let value = crc;
+  for (let power = 0, left = count; left > 0; power++, left >>>= 1) {
+    if ((left & 1) !== 0) value = throughZeros(ZERO_TABLES[power]!, value);
+  }
+  return value >>> 0;
+}
+
 /** The checksum of a number as four little-endian bytes. */
 export function crc32cOfUint32(crc: number, number: number): number {
   const value = (crc ^ number) | 0;

@@ -1,5 +1,5 @@
 import type { BlockWriter } from "./block-writer.ts";
-import { crc32c } from "./crc32c.ts";
+import { crc32c, crc32cOfZeros } from "./crc32c.ts";
 import { DIRECTORY_FILE_TYPE, recordBytesOf, type DirectoryEntries } from "./directory-entries.ts";
 import {
   BLOCK_BYTES,
@@ -57,11 +57,13 @@ export class RecordBlock {
   end(seed: number): void {
     const { view, bytes } = this.#writer;
     const room = this.#block + DIRECTORY_ROOM;
-    const last = this.#last === -1 ? this.#block : this.#last;
+    const isEmpty = this.#last === -1;
+    const last = isEmpty ? this.#block : this.#last;
+    const used = isEmpty ? this.#block + RECORD_HEADER_BYTES : this.#at;
     view.setUint16(last + 4, room - last, true);
     view.setUint16(room + 4, DIRECTORY_TAIL_BYTES, true);
     bytes[room + 7] = DIRECTORY_TAIL_TYPE;
-    const checksum = crc32c(seed, bytes, this.#block, room);
+    const checksum = crc32cOfZeros(crc32c(seed, bytes, this.#block, used), room - used);
     view.setUint32(this.#block + BLOCK_BYTES - 4, checksum, true);
   }
 

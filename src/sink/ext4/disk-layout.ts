@@ -1,10 +1,9 @@
 import type { ImportError } from "../../errors.ts";
 import { BlockAllocator } from "./block-allocator.ts";
 import type { BlockUsage } from "./block-usage.ts";
-import { INODES_PER_BLOCK, MAX_INODES_PER_GROUP } from "./format.ts";
+import { diskTooSmall, fewestTableBlocks, missingBlocks, MOST_TABLE_BLOCKS } from "./disk-fit.ts";
+import { INODES_PER_BLOCK } from "./format.ts";
 import {
-  diskTooSmall,
-  fewestTableBlocks,
   journalBlocksOf,
   usableBlocks,
   usableRanges,
@@ -82,20 +81,15 @@ function chooseTableBlocks(
   { geometry, inodes, contentBlocks }: LayoutParts,
   free: readonly BlockRange[],
 ): number | undefined {
-  const { groups, diskBytes, blocks } = geometry;
+  const { groups, diskBytes } = geometry;
   const wanted = Math.max(diskBytes / BYTES_PER_INODE, inodes * SPARE_INODES);
-  const most = MAX_INODES_PER_GROUP / INODES_PER_BLOCK;
-  const usual = Math.min(most, Math.ceil(wanted / groups / INODES_PER_BLOCK));
+  const usual = Math.min(MOST_TABLE_BLOCKS, Math.ceil(wanted / groups / INODES_PER_BLOCK));
   const fewest = fewestTableBlocks(groups, inodes);
-  if (fewest > most) return undefined;
-  const freeBlocks = free.reduce((sum, range) => sum + range.blocks, 0);
-  const others = 2 * groups + journalBlocksOf(blocks);
-  const fits = (tableBlocks: number, content: number): boolean => {
-    const places = free.reduce((sum, range) => sum + Math.floor(range.blocks / tableBlocks), 0);
-    return places >= groups && freeBlocks - groups * tableBlocks >= others + content;
-  };
+  const fits = (tableBlocks: number, content: number): boolean =>
+    missingBlocks(geometry, free, { tableBlocks, contentBlocks: content }) === 0;
+  if (fewest > MOST_TABLE_BLOCKS || !fits(fewest, 0)) return undefined;
   // What is counted for directories is an upper bound: less than that may still be enough.
-  if (!fits(fewest, contentBlocks)) return fits(fewest, 0) ? fewest : undefined;
+  if (!fits(fewest, contentBlocks)) return fewest;
   let good = fewest;
   for (let high = Math.max(usual, fewest); good < high;) {
     const middle = Math.ceil((good + high) / 2);

@@ -1,11 +1,5 @@
 import { ImportError } from "../../errors.ts";
-import {
-  BLOCK_BYTES,
-  BLOCKS_PER_GROUP,
-  BLOCKS_PER_MIB,
-  DESCRIPTOR_BYTES,
-  INODES_PER_BLOCK,
-} from "./format.ts";
+import { BLOCK_BYTES, BLOCKS_PER_GROUP, DESCRIPTOR_BYTES } from "./format.ts";
 
 /**
  * Free blocks that are left behind each descriptor table, unless the group ends: the table can then describe 1 TiB more
@@ -141,54 +135,3 @@ const JOURNAL_SIZES: readonly (readonly [below: number, blocks: number])[] = [
   [16_384 * 1024, 65_536],
   [32_768 * 1024, 131_072],
 ];
-
-/** What has to lie on a disk, whatever its size. */
-export interface DiskNeeds {
-  /** Blocks of file bodies, as the layers' streams take them: with those that a later layer hides. */
-  readonly bodyBlocks: number;
-  /** Blocks of directories, extent trees, long symlinks and extended attributes; while these are not known, 0. */
-  readonly contentBlocks: number;
-  /** Inodes in use, the reserved ones included. */
-  readonly inodes: number;
-}
-
-/** Blocks that the file system takes for itself when it has as few inodes as possible. */
-export function fewestMetadataBlocks(geometry: Ext4Geometry, inodes: number): number {
-  const tableBlocks = fewestTableBlocks(geometry.groups, inodes);
-  // A table lies in one piece, so that each range it cannot cross may cost the blocks before it.
-  const waste = (geometry.reserved.length - 1) * (tableBlocks - 1);
-  return journalBlocksOf(geometry.blocks) + geometry.groups * (2 + tableBlocks) + waste;
-}
-
-/** Blocks of each inode table of a file system with no more inodes than it must have, 16 to spare. */
-export function fewestTableBlocks(groups: number, inodes: number): number {
-  return Math.ceil(Math.ceil((inodes + 16) / groups) / INODES_PER_BLOCK);
-}
-
-/** MiB of the smallest disk that surely holds all of it. */
-export function smallestDiskMib(needs: DiskNeeds): number {
-  let mib = SMALLEST_DISK_MIB;
-  while (mib < LARGEST_DISK_MIB) {
-    const geometry = ext4Geometry(mib * 2 ** 20);
-    const needed =
-      needs.bodyBlocks + needs.contentBlocks + fewestMetadataBlocks(geometry, needs.inodes);
-    const missing = needed - usableBlocks(geometry);
-    if (missing <= 0) break;
-    mib += Math.max(1, Math.ceil(missing / BLOCKS_PER_MIB));
-  }
-  return mib;
-}
-
-/**
- * The error of an image that does not fit, with the size that would do. Also for a placer that runs out of blocks: with
- * what it knows of the layers so far the MiB are the fewest, and `needs` says so in its caller's hint.
- */
-export function diskTooSmall(geometry: Ext4Geometry, needs: DiskNeeds): ImportError {
-  const diskMib = geometry.diskBytes / 2 ** 20;
-  const neededMib = Math.max(smallestDiskMib(needs), Math.floor(diskMib) + 1);
-  return new ImportError(
-    "ERR_DISK_TOO_SMALL",
-    `the root filesystem needs a disk of ${neededMib} MiB and was given ${diskMib} MiB`,
-    { hint: `Give it at least --disk_mb ${neededMib}.`, details: { diskMib, neededMib } },
-  );
-}

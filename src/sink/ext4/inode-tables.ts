@@ -94,6 +94,7 @@ class InodeTableWriter implements WrittenInodes {
     blocks: 0,
     flags: 0,
     xattrBlock: 0,
+    hasXattrs: false,
     seconds: 0,
     nanoseconds: 0,
   };
@@ -161,6 +162,7 @@ class InodeTableWriter implements WrittenInodes {
     fields.blocks = 0;
     fields.flags = 0;
     fields.xattrBlock = 0;
+    fields.hasXattrs = false;
     if (tree.xattrLengths[inode] !== 0) this.#addXattrs(inode, name);
     switch (fields.mode & S_IFMT) {
       case S_IFREG:
@@ -192,6 +194,7 @@ class InodeTableWriter implements WrittenInodes {
     const { planner, xattrBlocks, allocator, seed } = this.#parts;
     const plan = planner.planOf(inode, name);
     const fields = this.#fields;
+    fields.hasXattrs = plan.inInode.length > 0;
     this.#table.bytes.set(plan.inInode, this.#at + INODE.xattrs);
     if (plan.permissions !== undefined) {
       fields.mode = (fields.mode & ~PERMISSIONS) | plan.permissions;
@@ -261,6 +264,7 @@ class InodeTableWriter implements WrittenInodes {
       blocks: 0,
       flags: 0,
       xattrBlock: 0,
+      hasXattrs: false,
       seconds: this.#input.identity.epochSeconds,
       nanoseconds: 0,
     });

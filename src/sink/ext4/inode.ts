@@ -1,4 +1,4 @@
-import { crc32c } from "./crc32c.ts";
+import { crc32c, crc32cOfZeros } from "./crc32c.ts";
 import { EXTRA_INODE_BYTES, INODE, INODE_BYTES, SECTORS_PER_BLOCK } from "./format.ts";
 
 /** 1901-12-13 to 2446-05-10: 34 bits of seconds, of which the lower 32 are signed. */
@@ -17,6 +17,8 @@ export interface InodeFields {
   flags: number;
   /** The block with its attributes; 0: none. */
   xattrBlock: number;
+  /** Attributes lie behind the fields, in the inode itself. */
+  hasXattrs: boolean;
   seconds: number;
   nanoseconds: number;
 }
@@ -48,7 +50,8 @@ export function writeInodeFields(
   view.setUint16(at + INODE.xattrBlockHigh, Math.floor(inode.xattrBlock / 2 ** 32), true);
   view.setUint16(at + INODE.extraSize, EXTRA_INODE_BYTES, true);
   writeTimes(view, at, inode);
-  const checksum = crc32c(seed, bytes, at, at + INODE_BYTES);
+  const used = inode.hasXattrs ? INODE_BYTES : INODE.xattrs;
+  const checksum = crc32cOfZeros(crc32c(seed, bytes, at, at + used), INODE_BYTES - used);
   view.setUint16(at + INODE.checksumLow, checksum & 0xffff, true);
   view.setUint16(at + INODE.checksumHigh, checksum >>> 16, true);
 }
