@@ -66,7 +66,7 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
   {
     name: "insecure",
     group: SOURCE,
-    describe: "Do not check the registry's TLS certificate",
+    describe: "Do not check the registry's TLS certificate, and speak http where it speaks no TLS",
   },
   {
     name: "concurrency",
