@@ -12,7 +12,7 @@ export function checkImageName(name: string): void {
   const why = faultOf(name);
   if (why === undefined) return;
   throw new ImportError("ERR_NAME_INVALID", `image name "${printable(name)}" ${why}`, {
-    hint: "Choose another name with --registered-name.",
+    hint: "Choose another name (of an import: with --registered-name).",
     details: { name: printable(name) },
   });
 }

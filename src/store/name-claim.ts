@@ -79,7 +79,7 @@ function contention({ name, project, ingestId = "", public: isPublic }: NameClai
 
 function taken(claim: NameClaim, why: string, otherwise = ""): ImportError {
   const name = printable(claim.name);
-  const hint = `Choose another name with --registered-name${otherwise === "" ? "" : `, ${otherwise}`}.`;
+  const hint = `Choose another name (of an import: with --registered-name)${otherwise === "" ? "" : `, ${otherwise}`}.`;
   return new ImportError("ERR_NAME_TAKEN", `image name "${name}" ${why}`, {
     hint,
     details: { name, project: printable(claim.project) },

@@ -61,18 +61,29 @@ export function isDenied(error: unknown): boolean {
   return ["EROFS", "EACCES", "EPERM"].includes(errnoOf(error) ?? "");
 }
 
+/**
+ * With the parents that it lacks. Not by `mkdirSync(path, { recursive: true })`: where a directory takes no new ones and
+ * says ENOENT (`/proc`), that tries for ever.
+ */
 function makeDirectory(path: string): void {
+  const missing: string[] = [];
+  for (let at = path; !isDirectory(at); at = dirname(at)) missing.unshift(at);
+  for (const at of missing) {
+    try {
+      mkdirSync(at, { mode: 0o700 });
+    } catch (error) {
+      // Somebody else may have made it meanwhile; a symlink to nowhere is there and is none.
+      if (errnoOf(error) !== "EEXIST" || !isDirectory(at)) throw error;
+    }
+    syncDirectory(dirname(at));
+  }
+}
+
+function isDirectory(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false });
-  if (status?.isDirectory() === true) return;
-  if (status !== undefined) {
-    throw new ImportError(
-      "ERR_STORE_IO",
-      `the store needs ${printable(path, 4096)}, which is not a directory`,
-    );
-  }
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    syncDirectory(dirname(made));
-  }
+  if (status === undefined || status.isDirectory()) return status !== undefined;
+  throw new ImportError(
+    "ERR_STORE_IO",
+    `the store needs ${printable(path, 4096)}, which is not a directory`,
+  );
 }

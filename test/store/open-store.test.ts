@@ -79,7 +79,7 @@ test("a parent that is a file is named in the error", async () => {
   const scratch = scratchDirectory();
   writeFileSync(join(scratch, "file"), "");
   const error = await importErrorFrom(openStore({ homePath: join(scratch, "file", "s"), env: {} }));
-  expect(error.message).toBe(`cannot open the store ${scratch}/file/s: it is not a directory`);
+  expect(error.message).toBe(`the store needs ${scratch}/file, which is not a directory`);
 });
 
 test("where the user may not write, the error says so", async () => {
@@ -93,6 +93,14 @@ test("where the user may not write, the error says so", async () => {
     message: `cannot open the store ${scratch}/s: permission denied`,
     hint: "Run as the user who owns it, or choose another place.",
   });
+});
+
+test("where a directory takes nothing new, the error says so", async () => {
+  // Node's own recursive mkdir tries for ever there, in the thread that would notice.
+  const wrapper = ["timeout", "--signal=KILL", "20"];
+  const [outcome] = await runStoreProcess(["list", "--home", "/proc/rootlift/s"], { wrapper });
+  expect(outcome).toMatchObject({ code: "ERR_STORE_IO" });
+  expect(outcome?.["message"]).toContain("cannot open the store /proc/rootlift/s");
 });
 
 test("a store that can only be read is listed, and refuses to import", async () => {
