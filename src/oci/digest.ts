@@ -1,4 +1,5 @@
-import { ImportError } from "../errors.ts";
+import { printable } from "../errors.ts";
+import { invalidDocument } from "./json-object.ts";
 
 export type DigestAlgorithm = "sha256" | "sha384" | "sha512";
 
@@ -30,7 +31,5 @@ export function requireDigest(text: string, what: string): Digest {
   const digest = parseDigest(text);
   if (digest !== undefined) return digest;
   // Attack: `sha256:../../x` as a digest would become a file name of a layout.
-  throw new ImportError("ERR_MANIFEST_INVALID", `${what} is not a valid digest`, {
-    details: { digest: text.slice(0, 200) },
-  });
+  throw invalidDocument(what, `is not a valid digest: "${printable(text, 150)}"`);
 }

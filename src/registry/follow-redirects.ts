@@ -102,7 +102,10 @@ function checkNext(request: FollowedRequest, next: HttpTarget, hops: number): vo
   request.checkTarget?.(next);
   const { host } = request.first;
   const refuse = (why: string): never => {
-    throw new ImportError("ERR_REDIRECT_REFUSED", `${host} ${why}`, { details: { host } });
+    throw new ImportError("ERR_REDIRECT_REFUSED", `${host} ${why}`, {
+      hint: "Ask the registry's operator to correct its redirects.",
+      details: { host },
+    });
   };
   if (hops + 1 > (request.maxHops ?? Infinity)) refuse("redirects too often");
   // Attack: the body of a token request is a secret, and its redirect's target is chosen by whoever answers.

@@ -56,6 +56,9 @@ function refused(facts: ForeignFacts, why: string): ImportError {
   return new ImportError(
     "ERR_REDIRECT_REFUSED",
     `${facts.what} names a place that is not asked: ${printable(why)}`,
-    { details: { reference: facts.reference } },
+    {
+      hint: "The image wants a layer from elsewhere (`urls`); ask its publisher for one that is complete in the registry.",
+      details: { reference: facts.reference },
+    },
   );
 }

@@ -166,7 +166,10 @@ function sqliteError(error: unknown, path: string): ImportError {
       });
     case undefined:
     default:
-      return new ImportError("ERR_STORE_IO", `cannot use the catalog ${place}: ${why}`, context);
+      return new ImportError("ERR_STORE_IO", `cannot use the catalog ${place}: ${why}`, {
+        ...context,
+        hint: "Look at the health of the disk that holds the store (dmesg), then try again.",
+      });
   }
 }
 
