@@ -4,14 +4,17 @@ import { walkRoot } from "./case-kit/root-walk.ts";
  * A root directory as sorted, comparable rows: type, mode, owner, time, links, device, target, contents, xattrs.
  *
  * What the rows leave out, since tools differ there and the image-spec (layer.md) says nothing:
- * - the root itself, unless an entry names it: umoci leaves the time of the extraction, we the epoch, so that equal images
- *   make equal trees;
+ * - the root itself (unless asked for): umoci leaves the time of the extraction, we the epoch, so that equal images make
+ *   equal trees;
  * - the mode of a symlink: Linux has none.
  */
-export function rootRows(rootPath: string): readonly string[] {
+export function rootRows(
+  rootPath: string,
+  options: { readonly withRoot?: boolean } = {},
+): readonly string[] {
   const firstNames = new Map<bigint, string>();
   return [...walkRoot(rootPath)]
-    .filter(([path]) => path !== ".")
+    .filter(([path]) => path !== "." || options.withRoot === true)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([path, { kind, stat, target, sha256, xattrs }]) => {
       if (kind !== "dir" && !firstNames.has(stat.ino)) firstNames.set(stat.ino, path);
@@ -25,7 +28,10 @@ export function rootRows(rootPath: string): readonly string[] {
         stat.rdev,
         target.toString("latin1"),
         sha256,
-        [...xattrs].map(([name, value]) => `${name}=${value.toString("hex")}`).join(),
+        [...xattrs]
+          .map(([name, value]) => `${name}=${value.toString("hex")}`)
+          .toSorted()
+          .join(),
       ].join("\t");
     });
 }
