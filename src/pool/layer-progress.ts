@@ -1,17 +1,11 @@
 import { ImportError } from "../errors.ts";
 import type { OnEvent } from "../progress.ts";
-import type { LayerProgress } from "./decode-layer.ts";
+import type { DecodeLayersOptions } from "./decode-layers.ts";
 
 /** At most ten events a second and layer (progress.ts). */
 const INTERVAL_MS = 100;
 
-export interface LayerProgressEvents {
-  readonly onProgress: (
-    layer: number,
-    state: "pulling" | "verified",
-    progress: LayerProgress,
-  ) => void;
-  readonly onRefetch: (layer: number, why: ImportError) => void;
+export interface LayerProgressEvents extends Pick<DecodeLayersOptions, "onProgress" | "onRefetch"> {
   /** Aborts with ERR_DISK_FULL as its reason when the layers unpack to more than `stagingBytes`. */
   readonly stagingExceeded: AbortSignal;
 }
