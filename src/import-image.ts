@@ -8,12 +8,27 @@ import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";
 import type { OnEvent } from "./progress.ts";
 import { createLayerMerge } from "./rootfs/create-layer-merge.ts";
 import type { RootfsTree } from "./rootfs/rootfs-tree.ts";
-import { createDirectorySink } from "./sink/directory/directory-sink.ts";
-import type { ImageToPlace, SealedRootfs, Sink } from "./sink/sink.ts";
+import type { ImageToPlace, LayerOrder, SealedRootfs, Sink } from "./sink/sink.ts";
 import type { ImageSource, WantedPlatform } from "./source/image-source.ts";
-import type { RegisteredImage } from "./store/records.ts";
+import { formatImageChecksums } from "./store/image-checksums.ts";
+import type { RegisteredImage, RootfsFormat } from "./store/records.ts";
 import { snapshotConfig } from "./store/snapshot-config.ts";
 import type { Ingest, Store } from "./store/store.ts";
+
+/** A kind of root filesystem, and how it is written. */
+export interface OutputFormat {
+  readonly format: RootfsFormat;
+  /** e.g. `rootlift_directory_v1`. */
+  readonly formatVersion: string;
+  /** Its name in the snapshot's directory. */
+  readonly rootfsName: string;
+  /** Else a file. */
+  readonly isDirectory: boolean;
+  readonly createSink: (
+    rootfsPath: string,
+    onWarning: (warning: { readonly code: string; readonly message: string }) => void,
+  ) => Sink;
+}
 
 /** An import with everything decided: no defaults, no environment. */
 export interface ImportRequest {
@@ -26,7 +41,7 @@ export interface ImportRequest {
   readonly platform: WantedPlatform;
   /** Absolute; undefined: into the store. */
   readonly outputPath: string | undefined;
-  readonly sameOwner: boolean;
+  readonly format: OutputFormat;
   readonly fsync: boolean;
   readonly workers: number;
   readonly concurrency: number;
@@ -44,23 +59,22 @@ export interface ImportRequest {
  * It ends with everything there, or with an error and the store as it was.
  */
 export async function importImage(request: ImportRequest): Promise<RegisteredImage> {
+  const { format } = request;
   const pool = startWorkerPool(request.workers);
   try {
     const ingest = await request.store.beginIngest({
       ...ingestRequest(request),
-      rootfsName: "rootfs",
+      rootfsName: format.rootfsName,
+      isDirectory: format.isDirectory,
       fsync: request.fsync,
     });
-    const sink = createDirectorySink({
-      rootfsPath: ingest.rootfsPath,
-      sameOwner: request.sameOwner,
-      onWarning: (warning) => request.emit({ type: "warning", ...warning }),
-    });
+    const sink = format.createSink(ingest.rootfsPath, (warning) =>
+      request.emit({ type: "warning", ...warning }),
+    );
     try {
       await sink.prepare();
       const image = await resolve(request);
-      const tree = await pull(request, { image, pool, sink });
-      const sealed = await seal(request, { tree, pool, sink });
+      const sealed = await place(request, { image, pool, sink });
       return await commit(request, { image, sealed, ingest });
     } catch (error) {
       // A worker may be in the middle of a write: the staging place goes when all are quiet. What cannot be removed now
@@ -94,15 +108,37 @@ async function resolve({ source, platform, signal, emit }: ImportRequest): Promi
   return image;
 }
 
+interface PlacingParts {
+  readonly image: ResolvedImage;
+  readonly pool: WorkerPool;
+  readonly sink: Sink;
+}
+
+/** Pulls and seals; a sink that guessed wrong how large the layers are gets a second attempt. */
+async function place(request: ImportRequest, parts: PlacingParts): Promise<SealedRootfs> {
+  const { image, pool, sink } = parts;
+  let order: LayerOrder | undefined = sink.begin(imageToPlace(image));
+  for (;;) {
+    try {
+      const tree = await pull(request, { ...parts, order });
+      return await seal(request, { tree, pool, sink });
+    } catch (error) {
+      order = sink.startOver(error);
+      if (order === undefined) throw error;
+    }
+    const message = "the layers unpack to more than expected; starting over, one by one";
+    request.emit({ type: "warning", code: "placed_again", message });
+  }
+}
+
 async function pull(
   request: ImportRequest,
-  parts: { readonly image: ResolvedImage; readonly pool: WorkerPool; readonly sink: Sink },
+  parts: PlacingParts & { readonly order: LayerOrder },
 ): Promise<RootfsTree> {
-  const { image, pool, sink } = parts;
+  const { image, pool, sink, order } = parts;
   const { source, limits, concurrency, emit } = request;
   const count = image.layers.length;
   emit({ type: "phase", phase: "pull" });
-  const order = sink.begin(imageToPlace(image));
   const merge = createLayerMerge(limits, { reference: image.reference, layers: count });
   const progress = layerProgressEvents(request);
   const layers = image.layers.map(({ index, descriptor, diffId }) => ({
@@ -169,8 +205,8 @@ async function commit(
   request.emit({ type: "status", message: "Completing image registration..." });
   throwIfCancelled(request.signal);
   const snapshot = {
-    snapshotFormatVersion: "rootlift_directory_v1",
-    format: "dir" as const,
+    snapshotFormatVersion: request.format.formatVersion,
+    format: request.format.format,
     sizeBytes: sealed.usedBytes,
     rootfsDiskBytes: request.diskMb * 2 ** 20,
     entries: sealed.entries,
@@ -188,7 +224,14 @@ async function commit(
     ...(sealed.omissions.length > 0 ? { omissions: sealed.omissions } : {}),
   };
   const dockerfile = `FROM ${request.source.reference}\n`;
-  return ingest.commit(snapshot, image, { ...ingestRequest(request), dockerfile });
+  const { configBytes, manifestBytes } = image;
+  const { checksums } = sealed;
+  const files = {
+    configBytes,
+    manifestBytes,
+    ...(checksums === undefined ? {} : { checksumsBytes: formatImageChecksums(checksums) }),
+  };
+  return ingest.commit(snapshot, files, { ...ingestRequest(request), dockerfile });
 }
 
 function ingestRequest(request: ImportRequest) {

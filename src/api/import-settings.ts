@@ -6,7 +6,8 @@ import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
-import type { ImportSandboxImageOptions } from "./public-types.ts";
+import { outputFormat } from "./output-format.ts";
+import type { ImageFormat, ImportSandboxImageOptions } from "./public-types.ts";
 import { projectOf, type Environment } from "./store-settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -16,6 +17,10 @@ const LEAST_MEMORY_MB = 256;
 const DEFAULT_CPUS = 2;
 const DEFAULT_MEMORY_MB = 4096;
 const DEFAULT_DISK_MB = 10_240;
+/** ext4 with 4 KiB blocks: 16 TiB. */
+const MOST_DISK_MB = 16 * 2 ** 20;
+const FORMATS: readonly ImageFormat[] = ["ext4", "dir", "tar"];
+const DEFAULT_FORMAT: ImageFormat = "ext4";
 const DEFAULT_CONCURRENCY = 8;
 const MOST_CONNECTIONS = 64;
 
@@ -37,9 +42,10 @@ export function importSettings(
   const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
   const concurrency = Math.min(wanted, MOST_CONNECTIONS);
   const limits = mergeLimits(options.limits ?? {});
-  checkFormat(options.format);
   checkMemory(options.memoryMb ?? DEFAULT_MEMORY_MB);
   const { builderDiskMb } = options;
+  const diskMb = wholeNumber("diskMb", options.diskMb ?? DEFAULT_DISK_MB);
+  if (diskMb > MOST_DISK_MB) throw invalid("diskMb", diskMb, `at most ${MOST_DISK_MB} (16 TiB)`);
   return {
     name: imageName(reference, options.registeredName),
     project: projectOf(options, env),
@@ -47,11 +53,15 @@ export function importSettings(
     replace: options.replace ?? false,
     platform: wantedPlatform(options.platform),
     outputPath: outputPath(options.output),
-    sameOwner: options.sameOwner ?? true,
+    format: outputFormat(imageFormat(options.format), {
+      diskBytes: diskMb * MIB,
+      sameOwner: options.sameOwner ?? true,
+      epochSeconds: sourceDateEpoch(env),
+    }),
     fsync: options.fsync ?? true,
     workers: workersFor(options.cpus ?? DEFAULT_CPUS),
     concurrency,
-    diskMb: wholeNumber("diskMb", options.diskMb ?? DEFAULT_DISK_MB),
+    diskMb,
     stagingBytes:
       builderDiskMb === undefined ? undefined : wholeNumber("builderDiskMb", builderDiskMb) * MIB,
     limits,
@@ -87,9 +97,20 @@ function outputPath(output: string | undefined): string | undefined {
   return output === undefined ? undefined : resolve(output);
 }
 
-function checkFormat(format: string | undefined): void {
-  if (format === undefined || format === "dir") return;
-  throw invalid("format", format, '"dir"');
+function imageFormat(format: string = DEFAULT_FORMAT): ImageFormat {
+  const known = FORMATS.find((name) => name === format);
+  if (known !== undefined) return known;
+  throw invalid("format", format, `one of ${FORMATS.join(", ")}`);
+}
+
+/** The time of everything that no layer names (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+function sourceDateEpoch(env: Environment): number | undefined {
+  const text = env["SOURCE_DATE_EPOCH"];
+  if (text === undefined || text === "") return undefined;
+  const seconds = Number(text);
+  // The time of an ext4 file system has 40 bits.
+  if (/^\d+$/.test(text) && seconds < 2 ** 40) return seconds;
+  throw invalid("SOURCE_DATE_EPOCH", text, "a whole number of seconds");
 }
 
 function checkMemory(memoryMb: number): void {

@@ -16,7 +16,8 @@ export interface StoreOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-export type ImageFormat = "dir";
+/** `ext4`: a disk image with one file system. `dir`: a directory of this machine. `tar`: one archive. */
+export type ImageFormat = "ext4" | "dir" | "tar";
 
 export interface ImportSandboxImageOptions extends StoreOptions {
   /** Default: derived from the reference (`pytorch/pytorch:2.4.1` → `pytorch`). Empty: ERR_NAME_INVALID. */
@@ -25,7 +26,7 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly cpus?: number;
   /** Default 4096. The pipeline itself stays far below; fewer than 256 is refused. */
   readonly memoryMb?: number;
-  /** MiB of the root disk; default 10240. A directory has no size, so there it is only recorded. */
+  /** MiB of the root disk, at most 16 TiB; default 10240. A directory or archive has no such size, so there it is only recorded. */
   readonly diskMb?: number;
   /** MiB that the staging area may take; default: no limit of its own. */
   readonly builderDiskMb?: number;
@@ -36,18 +37,19 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly verbose?: boolean;
   /** `os/arch[/variant]`; default: linux and the host's architecture. */
   readonly platform?: string;
+  /** Default `ext4`, which takes no root. */
   readonly format?: ImageFormat;
   /** Where the root filesystem goes, instead of into the store. Must not exist, or be an empty directory. */
   readonly output?: string;
-  /** Plain http for this registry; without it only loopback registries may speak http. */
+  /** Plain http for this registry; without it (or `insecure`) only loopback registries may speak http. */
   readonly plainHttp?: boolean;
-  /** No certificate checks for this registry. */
+  /** No certificate checks for this registry, and plain http where it speaks no TLS. */
   readonly insecure?: boolean;
   /** Layers pulled side by side; default 8. */
   readonly concurrency?: number;
   /** Takes over a name that is registered already. */
   readonly replace?: boolean;
-  /** Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */
+  /** Of a directory. Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */
   readonly sameOwner?: boolean;
   /** Default true: the bytes are on the disk before the name is registered. */
   readonly fsync?: boolean;

@@ -1,6 +1,7 @@
 import { createBlockPlacer } from "../sink/block-placer.ts";
 import { createDirectoryPlacer } from "../sink/directory/directory-placer.ts";
 import { runDirectorySealTask } from "../sink/directory/directory-seal-task.ts";
+import { runExt4SealTask } from "../sink/ext4/ext4-seal-task.ts";
 import type { BodyPlacer, PlacerPlan, SealTask } from "../sink/sink.ts";
 import { createSpoolPlacer } from "../sink/tar/spool-placer.ts";
 import { runTarSealTask } from "../sink/tar/tar-seal-task.ts";
@@ -13,5 +14,6 @@ export function createPlacer(plan: PlacerPlan): BodyPlacer {
 
 /** Runs one part of a seal, synchronously. @returns what the sink's `seal` awaits, plain data */
 export function runSealTask(task: SealTask): unknown {
-  return task.kind === "tar" ? runTarSealTask(task.task) : runDirectorySealTask(task.task);
+  if (task.kind === "directory") return runDirectorySealTask(task.task);
+  return task.kind === "tar" ? runTarSealTask(task.task) : runExt4SealTask(task.task);
 }

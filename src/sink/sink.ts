@@ -1,6 +1,7 @@
 import type { RootfsTree } from "../rootfs/rootfs-tree.ts";
 import type { BlockPlacement, BlockPlacerPlan } from "./block-placement.ts";
 import type { DirectorySealTask } from "./directory/seal-steps.ts";
+import type { Ext4SealTask } from "./ext4/seal-steps.ts";
 import type { TarSealTask } from "./tar/tar-seal-task.ts";
 
 /**
@@ -85,6 +86,7 @@ export type LayerPlacement =
 /** A part of a seal that a worker does; one variant a sink that seals in workers. */
 export type SealTask =
   | { readonly kind: "directory"; readonly task: DirectorySealTask }
+  | { readonly kind: "ext4"; readonly task: Ext4SealTask }
   | { readonly kind: "tar"; readonly task: TarSealTask };
 
 export interface SealContext {
@@ -127,6 +129,14 @@ export interface BodyAttributes {
 /** Names a placed body within the sink, over all layers. A plain number ≥ 0 and < 2^53, so that a million fit in one typed array. */
 export type BodyRef = number;
 
+/** Runs of blocks with the CRC-32 (`zlib.crc32`) of each: columns, ascending and apart from each other. What none covers was never written. */
+export interface ImageChecksums {
+  readonly blockBytes: number;
+  readonly firstBlocks: Uint32Array;
+  readonly blockCounts: Uint32Array;
+  readonly checksums: Uint32Array;
+}
+
 export interface SealedRootfs {
   /** The size of the disk image; for a directory, the sum of its file sizes. */
   readonly sizeBytes: number;
@@ -135,4 +145,6 @@ export interface SealedRootfs {
   readonly entries: number;
   /** What could not be written exactly (`--no-same-owner`, or a file system without xattrs): by path. At most 1,000 lines, then a count. */
   readonly omissions: readonly string[];
+  /** Of a disk image: what its blocks were when they were written, for `verify`. */
+  readonly checksums?: ImageChecksums;
 }

@@ -10,8 +10,8 @@ import { crc32 } from "node:zlib";
  *     24  for each range, ascending and apart from each other: u32 first block, u32 blocks (≥ 1), u32 CRC-32 (zlib's)
  *     -4  u32  CRC-32 of everything before it
  *
- * A range covers file bodies or metadata, with its superblock; blocks of deleted files within it read as zeros. What no
- * range covers was never written: it reads as zeros too, as long as nobody has written to the image.
+ * Ranges cover the bodies of files and all metadata, with the superblock. What none covers reads as zeros, as long as
+ * nobody has written to the image: it was never written, or belonged to a deleted file.
  */
 
 /** Ranges of an image, one element each; columns, because a large image has a million of them. */

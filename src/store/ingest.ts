@@ -10,7 +10,14 @@ import { lockNewIngest } from "./ingest-lock.ts";
 import type { IngestLock } from "./ingest-lock.ts";
 import { writeIngestRecord } from "./ingest-record.ts";
 import type { IngestRecord } from "./ingest-record.ts";
-import { identityOf, makeStaging, planOutput, publish, renameDirectory } from "./output-place.ts";
+import {
+  identityOf,
+  makeStaging,
+  planOutput,
+  planOutputFile,
+  publish,
+  renameDirectory,
+} from "./output-place.ts";
 import type { Identity, OutputPlace } from "./output-place.ts";
 import { formatSnapshotRecord } from "./record-codec.ts";
 import type { RegisteredImage, SnapshotRecord } from "./records.ts";
@@ -29,7 +36,7 @@ export async function beginIngest(context: StoreContext, request: BeginIngest): 
   let output: OutputPlace | undefined;
   try {
     if (request.outputPath !== undefined) {
-      output = planOutput(request.outputPath, lock.id, layout.homePath);
+      output = placeOf(request, request.outputPath, { id: lock.id, homePath: layout.homePath });
     }
     await catalog.reserve({ ...request, ingestId: lock.id });
   } catch (error) {
@@ -44,6 +51,16 @@ export async function beginIngest(context: StoreContext, request: BeginIngest): 
     throw error;
   }
   return ingest;
+}
+
+function placeOf(
+  { isDirectory = true }: BeginIngest,
+  outputPath: string,
+  { id, homePath }: { readonly id: string; readonly homePath: string },
+): OutputPlace {
+  if (isDirectory) return planOutput(outputPath, id, homePath);
+  const hint = "Remove it, or name another.";
+  return planOutputFile(outputPath, id, { homePath, replace: false, hint });
 }
 
 interface StoreIngestParts {

@@ -64,7 +64,7 @@ export function planOutput(outputPath: string, ingestId: string, homePath: strin
 export function planOutputFile(
   outputPath: string,
   id: string,
-  options: { readonly homePath: string; readonly replace: boolean },
+  options: { readonly homePath: string; readonly replace: boolean; readonly hint?: string },
 ): OutputPlace {
   const place = planPlace(outputPath, id, options.homePath);
   const { path } = place;
@@ -73,7 +73,8 @@ export function planOutputFile(
   if (!status.isFile())
     throw outputExists(path, "is there, and is no regular file", "Name another.");
   if (!options.replace) {
-    throw outputExists(path, "exists already", "Overwrite it with --replace, or name another.");
+    const { hint = "Overwrite it with --replace, or name another." } = options;
+    throw outputExists(path, "exists already", hint);
   }
   return { ...place, replacesFile: true };
 }

@@ -35,6 +35,8 @@ export interface BeginIngest {
   readonly outputPath?: string;
   /** The name of the root filesystem in the snapshot's directory: `rootfs`, `rootfs.ext4` … */
   readonly rootfsName: string;
+  /** Default true. False: it is a file, and at `outputPath` not even an empty directory may be. */
+  readonly isDirectory?: boolean;
   /** Default true. False: what the store writes for this import is not synced; the catalog is, always. */
   readonly fsync?: boolean;
 }

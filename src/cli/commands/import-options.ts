@@ -31,20 +31,22 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     name: "format",
     value: "FORMAT",
     group: NAMING,
-    describe: "What the root filesystem becomes: dir, a directory [default: dir]",
+    describe:
+      "What the root filesystem becomes: ext4, a disk image, which takes no root; dir, a directory; tar, one archive [default: ext4]",
   },
   {
     name: "output",
     value: "PATH",
     group: NAMING,
     describe:
-      "Put the root filesystem there instead of into the store, and register it from there; must not exist, or be an empty directory",
+      "Put the root filesystem there instead of into the store, and register it from there; must not exist (for a directory: or be an empty one)",
   },
   {
     name: "disk_mb",
     value: "MB",
     group: NAMING,
-    describe: "Size of the root disk of a sandbox, in MiB [default: 10240]",
+    describe:
+      "Size of the disk image and of a sandbox's root disk, in MiB, up to 16 TiB; the file is sparse and takes what the image needs [default: 10240]",
   },
   {
     name: "dry-run",
@@ -96,7 +98,7 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     name: "no-same-owner",
     group: SAFETY,
     describe:
-      "Without root: write what this user may write (owners, device nodes and privileged attributes are listed in the snapshot instead)",
+      "A directory without root: write what this user may write (owners, device nodes and privileged attributes are listed in the snapshot instead)",
   },
   {
     name: "no-fsync",

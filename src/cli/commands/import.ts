@@ -3,6 +3,7 @@ import {
   importSandboxImage,
   planSandboxImageImport,
   printable,
+  type ImageFormat,
   type ImportPlan,
   type ImportSandboxImageOptions,
   type Limits,
@@ -29,7 +30,9 @@ import { IMPORT_OPTIONS } from "./import-options.ts";
 
 /** As the library has it, for a message that names the option. */
 const LEAST_MEMORY_MB = 256;
-const LATER_FORMATS = new Set(["ext4", "erofs", "tar"]);
+const FORMATS: readonly ImageFormat[] = ["ext4", "dir", "tar"];
+/** 16 TiB, the largest disk of ext4. */
+const MOST_DISK_MB = 16 * 2 ** 20;
 
 export const importCommand: Command = {
   name: "import",
@@ -54,7 +57,7 @@ export const importCommand: Command = {
       describe: "under a name of your own, also if that is taken",
     },
     {
-      command: "tl sbx image import debian:bookworm --output ./rootfs --no-same-owner",
+      command: "tl sbx image import debian:bookworm --format dir --output ./rootfs --no-same-owner",
       describe: "the root filesystem as a directory, without being root",
     },
     {
@@ -106,8 +109,9 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     ...given("registeredName", text(args, "registered-name")),
     ...given("cpus", positiveNumber(args, "cpus")),
     ...given("memoryMb", positiveInteger(args, "memory", LEAST_MEMORY_MB)),
-    ...given("diskMb", positiveInteger(args, "disk_mb")),
+    ...given("diskMb", diskMb(args)),
     ...given("builderDiskMb", positiveInteger(args, "builder_disk_mb")),
+    ...given("format", format(args)),
     ...given("platform", nonEmptyText(args, "platform")),
     ...given("output", nonEmptyText(args, "output")),
     ...given("concurrency", positiveInteger(args, "concurrency")),
@@ -118,20 +122,23 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     replace: flag(args, "replace"),
     sameOwner: !flag(args, "no-same-owner"),
     fsync: !flag(args, "no-fsync"),
-    format: format(args),
     limits: limits(args),
   };
 }
 
-function format(args: ParsedArguments): "dir" {
-  const value = text(args, "format") ?? "dir";
-  if (value === "dir") return value;
-  throw invalid(
-    args,
-    "format",
-    value,
-    LATER_FORMATS.has(value) ? "this version writes dir only" : "it must be dir, a directory",
-  );
+/** @throws UsageError */
+function diskMb(args: ParsedArguments): number | undefined {
+  const value = positiveInteger(args, "disk_mb");
+  if (value === undefined || value <= MOST_DISK_MB) return value;
+  throw invalid(args, "disk_mb", String(value), `it must be ${MOST_DISK_MB} (16 TiB) or less`);
+}
+
+/** @throws UsageError */
+function format(args: ParsedArguments): ImageFormat | undefined {
+  const value = text(args, "format");
+  const known = FORMATS.find((name) => name === value);
+  if (value === undefined || known !== undefined) return known;
+  throw invalid(args, "format", value, `it must be one of ${FORMATS.join(", ")}`);
 }
 
 /** `--limit entries=2000000`, several times. @throws UsageError */
