@@ -1,0 +1,115 @@
+import { mapSteps } from "../block-runs.ts";
+import { INO } from "../format.ts";
+import { fileType, isFastSymlink, type Inode } from "../inode.ts";
+import { readBlocks } from "../volume.ts";
+import type { VerifyContext } from "./verify-context.ts";
+
+export interface CheckedMap {
+  /** Blocks that the inode owns, those of the map included. */
+  readonly blocks: number;
+  /** All of them are on the disk, and nobody else's. */
+  readonly isSound: boolean;
+}
+
+/** What one walk through a map adds up. */
+interface Walk {
+  blocks: number;
+  /** Blocks of the file itself. */
+  dataBlocks: number;
+  isSound: boolean;
+  /** Behind the last block that has bytes. */
+  end: number;
+  firstBlock: number | undefined;
+  hasUnwritten: boolean;
+}
+
+/** Walks the block map of an inode, marks its blocks as in use, and compares them with its size. */
+export function checkBlockMap(context: VerifyContext, inode: Inode): CheckedMap {
+  const type = fileType(inode.mode);
+  const isMapped = type === "file" || type === "directory" || type === "symlink";
+  if (!isMapped || isFastSymlink(inode)) return { blocks: 0, isSound: true };
+  const walk = walkMap(context, inode);
+  const report = (problem: string): void =>
+    context.damage.add({ what: "block map", inode: inode.number, problem });
+  if (walk.isSound && inode.number !== INO.resize) {
+    for (const problem of sizeProblems(context, inode, walk)) report(problem);
+  }
+  return walk;
+}
+
+function walkMap({ volume, usage, damage }: VerifyContext, inode: Inode): Walk {
+  const walk: Walk = {
+    blocks: 0,
+    dataBlocks: 0,
+    isSound: true,
+    end: 0,
+    firstBlock: undefined,
+    hasUnwritten: false,
+  };
+  const report = (problem: string, block?: number, findOwners?: true): void => {
+    walk.isSound = false;
+    damage.add({
+      what: "block map",
+      inode: inode.number,
+      ...(block === undefined ? {} : { block }),
+      ...(findOwners === undefined ? {} : { findOwners }),
+      problem,
+    });
+  };
+  const claim = (start: number, count: number): boolean => {
+    walk.blocks += count;
+    const taken = usage.claim(start, count);
+    if (taken === undefined) return true;
+    report(`its block ${taken} is in use twice`, taken, true);
+    return false;
+  };
+  for (const step of mapSteps(volume, inode, (block) => claim(block, 1))) {
+    if (step.kind === "problem") {
+      report(step.problem, step.block);
+      continue;
+    }
+    const { logicalBlock, physicalBlock, blocks, written } = step.run;
+    claim(physicalBlock, blocks);
+    walk.dataBlocks += blocks;
+    if (logicalBlock === 0) walk.firstBlock = physicalBlock;
+    if (written) walk.end = Math.max(walk.end, logicalBlock + blocks);
+    else walk.hasUnwritten = true;
+  }
+  return walk;
+}
+
+function* sizeProblems(
+  { volume }: VerifyContext,
+  inode: Inode,
+  walk: Walk,
+): Generator<string, void, undefined> {
+  const { blockSize } = volume.superblock;
+  const { sizeBytes } = inode;
+  const sizeBlocks = Math.ceil(sizeBytes / blockSize);
+  const type = fileType(inode.mode);
+  if (type === "file" && walk.end > sizeBlocks) {
+    yield `it has blocks behind its end at ${sizeBytes} bytes`;
+  }
+  if (type === "directory") {
+    if (sizeBytes === 0 || sizeBytes % blockSize !== 0) {
+      yield `it is a directory of ${sizeBytes} bytes`;
+    }
+    if (walk.dataBlocks !== sizeBlocks || walk.end !== sizeBlocks || walk.hasUnwritten) {
+      yield "it is a directory with holes";
+    }
+  }
+  if (type !== "symlink") return;
+  const { firstBlock } = walk;
+  if (walk.dataBlocks !== 1 || firstBlock === undefined || walk.hasUnwritten) {
+    yield `it is a link with ${walk.dataBlocks} blocks`;
+  } else if (sizeBytes >= blockSize) yield `the target of the link has ${sizeBytes} bytes`;
+  else yield* targetProblems(sizeBytes, readBlocks(volume, firstBlock));
+}
+
+/** Of a link whose target has a block of its own. */
+function* targetProblems(sizeBytes: number, target: Buffer): Generator<string, void, undefined> {
+  if (target.indexOf(0) !== sizeBytes) yield "the target of the link has another length";
+  else if (target.subarray(sizeBytes).some((byte) => byte !== 0)) {
+    yield "something stands behind the target of the link";
+  }
+}

@@ -1,0 +1,53 @@
+/** Parts of an image that `verify` names. */
+export type DamagedPart =
+  | "image"
+  | "superblock"
+  | "group descriptor"
+  | "block bitmap"
+  | "inode bitmap"
+  | "inode table"
+  | "inode"
+  | "block map"
+  | "directory"
+  | "attributes"
+  | "journal"
+  | "orphan file"
+  | "data";
+
+/** One thing that is wrong. Text is printable. */
+export interface Damage {
+  readonly what: DamagedPart;
+  readonly inode?: number;
+  /** Of the inode, where a directory names it. */
+  readonly path?: string;
+  readonly block?: number;
+  readonly problem: string;
+}
+
+/** Damage as a step reports it. */
+export interface Finding extends Damage {
+  /** The report says which inodes own the block; they are looked up at the end. */
+  readonly findOwners?: true;
+}
+
+/** What was found so far. Attack: an image where everything is wrong; the list ends, the count goes on. */
+export interface DamageLog {
+  readonly add: (finding: Finding) => void;
+  readonly list: readonly Finding[];
+  readonly count: () => number;
+}
+
+export const MOST_DAMAGE_LISTED = 100;
+
+export function createDamageLog(): DamageLog {
+  const list: Finding[] = [];
+  let count = 0;
+  return {
+    list,
+    count: () => count,
+    add: (finding) => {
+      count++;
+      if (list.length < MOST_DAMAGE_LISTED) list.push(finding);
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { ImportError, printable } from "../../errors.ts";
+import { unverifiableFeatures } from "../features.ts";
+import { openImageFile, type ImageFile } from "../image-file.ts";
+import {
+  parseSuperblock,
+  readFeatures,
+  superblockChecksum,
+  unsupported,
+  type Superblock,
+} from "../superblock.ts";
+import { RO_COMPAT, SB } from "../format.ts";
+import { readSuperblockBytes, volumeOf, type Volume } from "../volume.ts";
+import { BlockUsage } from "./block-usage.ts";
+import { checkBitmaps } from "./check-bitmaps.ts";
+import { checkDescriptorCopies, checkDescriptors } from "./check-descriptors.ts";
+import { checkDirectories } from "./check-directories.ts";
+import { checkInodeTables } from "./check-inode-table.ts";
+import { checkJournal } from "./check-journal.ts";
+import { checkLinks } from "./check-links.ts";
+import { checkOrphanFile } from "./check-orphan-file.ts";
+import { checkSuperblock, checkSuperblockCopies, claimGroupHeads } from "./check-superblocks.ts";
+import { checkXattrBlocks } from "./check-xattr-blocks.ts";
+import { createDamageLog, type Damage, type DamageLog } from "./damage.ts";
+import { InodeIndex } from "./inode-index.ts";
+import { nameDamage } from "./name-damage.ts";
+import { createBreathing, createPairList, type VerifyContext } from "./verify-context.ts";
+
+export interface VolumeReport {
+  /** The first 100 things that are wrong. */
+  readonly damage: readonly Damage[];
+  /** All of them. */
+  readonly damageCount: number;
+  /** 0 each when the file system could not be opened. */
+  readonly blocks: number;
+  readonly usedBlocks: number;
+  readonly inodes: number;
+}
+
+/**
+ * Checks an image's whole structure with nothing but this reader: superblocks, descriptors, bitmaps against what is really
+ * used, every inode, block map, directory and attribute, link counts, the journal. Damage is reported, not thrown.
+ * @throws ImportError ERR_STORE_IO, ERR_SNAPSHOT_UNSUPPORTED, ERR_LIMIT_EXCEEDED, ERR_CANCELLED
+ */
+export async function verifyVolume(imagePath: string, signal: AbortSignal): Promise<VolumeReport> {
+  const file = await openImageFile(imagePath);
+  try {
+    return await verifyFile(file, signal);
+  } finally {
+    await file.close();
+  }
+}
+
+async function verifyFile(file: ImageFile, signal: AbortSignal): Promise<VolumeReport> {
+  const damage = createDamageLog();
+  const opened = openDamaged(file, damage);
+  if (opened === undefined) {
+    const { list, count } = damage;
+    return { damage: list, damageCount: count(), blocks: 0, usedBlocks: 0, inodes: 0 };
+  }
+  const { volume, bytes } = opened;
+  const { superblock } = volume;
+  const context: VerifyContext = {
+    volume,
+    damage,
+    usage: new BlockUsage(superblock),
+    inodes: new InodeIndex(),
+    xattrBlocks: createPairList(),
+    sharedTables: new Set(),
+    directoriesOf: new Uint32Array(superblock.groups),
+    inodesOf: new Uint32Array(superblock.groups),
+    breathe: createBreathing(signal),
+  };
+  await checkAll(context, bytes);
+  return {
+    damage: await nameDamage(context, damage.list),
+    damageCount: damage.count(),
+    blocks: superblock.blocks,
+    usedBlocks: usedBlocks(context),
+    inodes: context.inodes.count,
+  };
+}
+
+/** The order matters: who owns which block is known after the inodes, who names which inode after the directories. */
+async function checkAll(context: VerifyContext, superblockBytes: Buffer): Promise<void> {
+  checkSuperblock(context, superblockBytes);
+  await checkSuperblockCopies(context, superblockBytes);
+  claimGroupHeads(context);
+  await checkDescriptors(context);
+  await checkDescriptorCopies(context);
+  await checkInodeTables(context);
+  await checkXattrBlocks(context);
+  await checkDirectories(context);
+  await checkLinks(context);
+  await checkBitmaps(context, superblockBytes);
+  checkJournal(context, superblockBytes);
+  await checkOrphanFile(context);
+}
+
+/**
+ * A superblock with a wrong checksum is damage; when its numbers still agree with each other, the rest is looked at all
+ * the same. A feature that is not known is no damage, unless the checksum says so.
+ */
+function openDamaged(
+  file: ImageFile,
+  damage: DamageLog,
+): { readonly volume: Volume; readonly bytes: Buffer } | undefined {
+  let suspect = false;
+  try {
+    const bytes = readSuperblockBytes(file);
+    suspect = hasWrongChecksum(bytes);
+    if (suspect) damage.add({ what: "superblock", problem: "it has a wrong checksum" });
+    const superblock: Superblock = parseSuperblock(bytes, file.path);
+    const unknown = unverifiableFeatures(readFeatures(bytes));
+    if (unknown.length > 0) throw unsupported(file.path, unknown.join(", "));
+    if (!superblock.hasChecksums) throw unsupported(file.path, "metadata without checksums");
+    return { volume: volumeOf(file, superblock), bytes };
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    const isDamage = error.code === "ERR_SNAPSHOT_DAMAGED";
+    if (!isDamage && !(suspect && error.code === "ERR_SNAPSHOT_UNSUPPORTED")) throw error;
+    damage.add({ what: "image", problem: printable(error.message, 400) });
+    return undefined;
+  }
+}
+
+/** A file system without checksums has 0 in the place of the superblock's. */
+function hasWrongChecksum(bytes: Buffer): boolean {
+  const checksum = bytes.readUInt32LE(SB.checksum);
+  const without = (readFeatures(bytes).roCompat & RO_COMPAT.metadataChecksums) === 0;
+  return superblockChecksum(bytes) !== checksum && !(without && checksum === 0);
+}
+
+function usedBlocks({ volume, usage }: VerifyContext): number {
+  let used = 0;
+  for (let group = 0; group < volume.superblock.groups; group++) used += usage.usedIn(group);
+  return used;
+}
