@@ -100,6 +100,7 @@ const READER_GONE = new Set([
   "ECONNRESET",
   "ERR_STREAM_DESTROYED",
   "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_UNABLE_TO_PIPE",
 ]);
 
 function streamFailure(cause: unknown): ImportError {

@@ -1,10 +1,13 @@
 import { closeSync, fstatSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { cancellation } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { ChecksumRanges } from "../checksum-ranges.ts";
 import { ioError } from "../io-error.ts";
 import { Omissions, type OmissionList } from "../omissions.ts";
+import type { ImageChecksums } from "../sink.ts";
 import { SparseFile } from "../sparse-file.ts";
 import { SpoolReader } from "./spool-reader.ts";
+import { TAR_BLOCK_BYTES } from "./tar-header.ts";
 import { tarPieces } from "./tar-pieces.ts";
 
 const STAT_BLOCK = 512;
@@ -24,6 +27,7 @@ export interface TarSealResult extends OmissionList {
   readonly kind: "tar-seal";
   readonly sizeBytes: number;
   readonly usedBytes: number;
+  readonly checksums: ImageChecksums;
 }
 
 /**
@@ -37,7 +41,8 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
   let fd: number | undefined;
   try {
     fd = openSync(rootfsPath, "wx", 0o600);
-    const file = new SparseFile(fd);
+    const ranges = new ChecksumRanges(TAR_BLOCK_BYTES);
+    const file = new SparseFile(fd, (bytes, position) => ranges.add(bytes, position));
     for (const piece of tarPieces(reader, (path, what) => omissions.add(path, what))) {
       if (Atomics.load(cancelled, 0) !== 0) {
         throw cancellation();
@@ -49,8 +54,16 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
     rmSync(bodiesPath, { recursive: true });
     const { lines, count, ownerLines, ownerCount } = omissions;
     const usedBytes = fstatSync(fd).blocks * STAT_BLOCK;
-    const { sizeBytes } = file;
-    return { kind: "tar-seal", sizeBytes, usedBytes, lines, count, ownerLines, ownerCount };
+    return {
+      kind: "tar-seal",
+      sizeBytes: file.sizeBytes,
+      usedBytes,
+      checksums: ranges.finish(),
+      lines,
+      count,
+      ownerLines,
+      ownerCount,
+    };
   } catch (error) {
     throw ioError(error, "write the archive", rootfsPath);
   } finally {

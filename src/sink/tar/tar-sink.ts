@@ -85,10 +85,11 @@ class TarSink implements Sink {
       const [rootfsPath, bodiesPath] = [this.#rootfsPath, this.#bodiesPath];
       const task = { tree, bodiesPath, rootfsPath, fsync, cancelled };
       const [result] = await runTasks([{ kind: "tar", task }]);
-      const { sizeBytes, usedBytes, ...omissions } = checkedResult(result);
+      const { sizeBytes, usedBytes, checksums, ...omissions } = checkedResult(result);
       return {
         sizeBytes,
         usedBytes,
+        checksums,
         entries: tree.entries,
         omissions: omissionLines([omissions]),
       };

@@ -26,7 +26,7 @@ import { tarPieces } from "../../../src/sink/tar/tar-pieces.ts";
 import { extractTar } from "../../support/extract-tar.ts";
 import { importErrorFrom, importErrorOf } from "../../support/import-error.ts";
 import { joinPieces, memoryReader } from "../../support/memory-reader.ts";
-import { randomTree } from "../../support/random-tree.ts";
+import { randomTree } from "../../support/random-entries.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
 import { assortedEntries } from "../../support/sink-contract.ts";
 import type { TreeEntry } from "../../support/tree-builder.ts";

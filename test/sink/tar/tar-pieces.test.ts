@@ -8,7 +8,7 @@ import { tarPieces } from "../../../src/sink/tar/tar-pieces.ts";
 import { extractTar } from "../../support/extract-tar.ts";
 import { importErrorOf } from "../../support/import-error.ts";
 import { joinPieces, memoryReader } from "../../support/memory-reader.ts";
-import { randomTree } from "../../support/random-tree.ts";
+import { randomTree } from "../../support/random-entries.ts";
 import { readDirectory } from "../../support/read-directory.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
 import { assortedEntries, expectedNames } from "../../support/sink-contract.ts";
