@@ -24,7 +24,7 @@ const MAX_FILES = 100;
  * @throws ImportError ERR_CONFIG_INVALID when a client certificate has no key, or the key no certificate
  */
 export function readHostCertificates(hosts: readonly string[], env: Environment): HostCertificates {
-  const folders = roots(env).flatMap((root) => hosts.map((host) => join(root, host)));
+  const folders = roots(env).flatMap((root) => foldersOf(root, hosts));
   const authorities: string[] = [];
   const clientPairs: ClientPair[] = [];
   for (const folder of folders) {
@@ -45,6 +45,18 @@ function roots(env: Environment): readonly string[] {
     "/etc/containers/certs.d",
     ...(home === "" ? [] : own.map((folder) => join(home, folder))),
   ];
+}
+
+/** Host names know no case (REF-8), folders do. */
+function foldersOf(root: string, hosts: readonly string[]): readonly string[] {
+  const wanted = new Set(hosts.map((host) => host.toLowerCase()));
+  let names = hosts;
+  try {
+    names = readdirSync(root).filter((name) => wanted.has(name.toLowerCase()));
+  } catch {
+    // Not there, or not to be listed: what is in it may be readable all the same.
+  }
+  return names.map((name) => join(root, name));
 }
 
 function filesIn(folder: string): readonly string[] {

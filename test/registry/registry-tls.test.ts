@@ -67,6 +67,21 @@ test("with an authority in certs.d, a registry on loopback must be the one that 
   expect(await fetchFrom(registry.host, { env: wrong, insecure: true })).toEqual(MANIFEST);
 });
 
+test("certs.d is found whatever the case of the host", async () => {
+  const registry = await registryWith({ tls: true });
+  const host = registry.host.replace("127.0.0.1", "localhost");
+  const other = selfSignedCertificate({ names: NAMES }).certificatePem;
+  for (const [folder, asked] of [
+    [host, host.toUpperCase()],
+    [host.toUpperCase(), host],
+  ] as const) {
+    const right = environmentWithAuthority(folder, registry.certificatePem);
+    expect(await fetchFrom(asked, { env: right })).toEqual(MANIFEST);
+    const wrong = environmentWithAuthority(folder, other);
+    expect((await importErrorFrom(fetchFrom(asked, { env: wrong }))).code).toBe("ERR_TLS");
+  }
+});
+
 test("an expired certificate and one for other names are refused with the reason", async () => {
   const day = 86_400_000;
   const past = selfSignedCertificate({
