@@ -18,15 +18,18 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+const interruption = watchForSignals((signalStatus) => process.exit(signalStatus));
 const status = await runCommandLine(process.argv.slice(2), {
   out,
   err,
   env: process.env,
-  interruption: watchForSignals((signalStatus) => process.exit(signalStatus)),
+  interruption,
 });
-// What was written is out, and a failure to write it known, before the process ends, whatever is still open in it.
+// What was written is out, and a failure to write it known, before the process ends, whatever is still open in it. After a
+// signal nobody waits for the reader of an archive that will never be whole.
+const streams = interruption.exitStatus() === undefined ? [process.stdout] : [];
 await Promise.all(
-  [process.stdout, process.stderr].map(
+  [...streams, process.stderr].map(
     async (stream) => new Promise<void>((resolve) => stream.write("", () => resolve())),
   ),
 );

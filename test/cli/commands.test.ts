@@ -78,7 +78,7 @@ test("import, ls, describe, register, rm: the texts that users of tl know", asyn
   expect(registered.stdout).toMatch(
     new RegExp(
       String.raw`^Registered image 'team/my:image' -> snapshot ${snapshot} \(rootfs 10\.0 GiB\)\n` +
-        String.raw`Template: sandbox_template_\w+\nfile:///\S+/rootfs\n$`,
+        String.raw`Template: sandbox_template_\w+\nfile:///\S+/rootfs\.ext4\n$`,
     ),
   );
   expect((await tl("describe", "team/my:image")).stdout).toContain(
@@ -183,6 +183,7 @@ test("the shell's completion knows commands and options", async () => {
     "register",
     "ls",
     "describe",
+    "export",
     "rm",
   ]);
   expect(await complete("sbx", "image", "import", "--re")).toEqual(
