@@ -112,9 +112,10 @@ function failure(
   return new RequestFailure(error, { retry, host: facts.host, ...more });
 }
 
-/** A proxy that refused the tunnel. undici names the status in the message only. */
+/** A proxy that refused the tunnel, or a plain request (407 only). undici names the status in the message only. */
 function proxyFailure(error: Error, facts: ConnectionFacts): RequestFailure | undefined {
-  const status = /^Proxy response \((\d+)\)/.exec(error.message)?.[1];
+  const refused = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(error.message);
+  const status = refused?.[1];
   if (status === undefined) return undefined;
   const proxy = facts.proxy ?? "the proxy";
   const denied = status === "407";
@@ -124,7 +125,7 @@ function proxyFailure(error: Error, facts: ConnectionFacts): RequestFailure | un
     `${proxy} does not connect us to ${facts.host}: ${why}`,
     {
       hint: denied
-        ? "Put user and password into the proxy's URL (HTTPS_PROXY=http://user:password@host:port)."
+        ? "Put user and password into the proxy's URL: http://user:password@host:port."
         : "Check that the proxy allows this host, or add the host to NO_PROXY.",
       details: { reference: facts.reference, host: facts.host, status: Number(status) },
     },

@@ -137,6 +137,10 @@ async function proxyTo(registry: TestRegistry, refusal?: string): Promise<Proxy>
   const sockets = new Set<Socket>();
   const server = createHttpServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
+    if (refusal !== undefined) {
+      response.writeHead(Number(refusal.slice(0, 3))).end();
+      return;
+    }
     const path = (request.url ?? "").replace(/^http:\/\/[^/]*/, "");
     void forward(registry.url + path, response);
   });
@@ -204,6 +208,16 @@ test("a proxy that wants another login, or does not connect us, is named without
     expect(message).toMatch(/^127\.0\.0\.1:\d+ does not connect us to registry\.test/);
     expect(message).not.toContain("fake");
   }
+});
+
+test("a proxy that wants another login for plain http is named too", async () => {
+  const registry = await registryWith({});
+  const proxy = await proxyTo(registry, "407 Proxy Authentication Required");
+  const env = { HTTP_PROXY: proxy.url };
+  const error = await importErrorFrom(fetchFrom("registry.test", { env, plainHttp: true }));
+  expect(error.code).toBe("ERR_AUTH_DENIED");
+  expect(error.message).toMatch(/^127\.0\.0\.1:\d+ does not connect us to registry\.test/);
+  expect(error.message).not.toContain("fake");
 });
 
 test("a refused connection and a server that is no web server say what is wrong", async () => {
