@@ -83,7 +83,7 @@ test("the store's functions find, name, list and delete what was imported", asyn
     name: "app",
     public: true,
     rootfsNodeKind: "base",
-    format: "dir",
+    format: "ext4",
   });
   expect(await findSandboxImageByName("app", options)).toEqual(record);
   expect(await describeSandboxImage(record.id, options)).toEqual(record);

@@ -47,7 +47,9 @@ function blobRequests(): number {
 
 test("an imported image is registered under the derived name, with its root filesystem in the store", async () => {
   const home = scratchDirectory();
-  const imported = await runTl(["import", `${registry.host}/team/web:1.0`], { home });
+  const imported = await runTl(["import", `${registry.host}/team/web:1.0`, "--format", "dir"], {
+    home,
+  });
   expect(imported).toMatchObject({ exitCode: 0, stdout: "" });
   const lines = imported.stderr.split("\n");
   expect(lines[0]).toContain(`Importing registry image ${registry.host}/team/web:1.0...`);
@@ -94,7 +96,15 @@ test("--output puts the root filesystem there and registers it from there", asyn
   const home = scratchDirectory();
   const output = join(scratchDirectory(), "rootfs");
   const run = await runTl(
-    ["import", `${registry.host}/team/web@${manifestDigest}`, "--output", output, "--json"],
+    [
+      "import",
+      `${registry.host}/team/web@${manifestDigest}`,
+      "--format",
+      "dir",
+      "--output",
+      output,
+      "--json",
+    ],
     { home },
   );
   expect(run.exitCode).toBe(0);
@@ -109,9 +119,12 @@ test("an --output that holds something is refused, and keeps what it holds", asy
   mkdirSync(output);
   writeFileSync(join(output, "precious"), "data");
   const before = blobRequests();
-  const run = await runTl(["import", `${registry.host}/team/web:1.0`, "--output", output], {
-    home,
-  });
+  const run = await runTl(
+    ["import", `${registry.host}/team/web:1.0`, "--format", "dir", "--output", output],
+    {
+      home,
+    },
+  );
   expect(run.exitCode).toBe(1);
   expect(run.stderr).toContain("ERR_OUTPUT_EXISTS");
   expect(readFileSync(join(output, "precious"), "utf8")).toBe("data");
@@ -161,9 +174,12 @@ test("a layer that stands twice in an image is applied at both places", async ()
   await registry.addImage("team/twice", "1", { layers: [base, change, base] });
   const home = scratchDirectory();
   const output = join(scratchDirectory(), "rootfs");
-  const run = await runTl(["import", `${registry.host}/team/twice:1`, "--output", output], {
-    home,
-  });
+  const run = await runTl(
+    ["import", `${registry.host}/team/twice:1`, "--format", "dir", "--output", output],
+    {
+      home,
+    },
+  );
   expect(run.exitCode).toBe(0);
   expect(readFileSync(join(output, "usr/lib/old"), "utf8")).toBe("old\n");
   expect(readFileSync(join(output, "usr/lib/new"), "utf8")).toBe("new\n");

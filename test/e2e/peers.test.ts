@@ -91,9 +91,12 @@ test("an image from Debian's docker-registry makes the same tree as umoci makes 
   execFileSync("umoci", ["raw", "unpack", "--image", `${layout}:t`, join(work, "theirs")], {
     stdio: "ignore",
   });
-  const run = await runTl(["import", reference, "--output", join(work, "ours")], {
-    home: join(work, "home"),
-  });
+  const run = await runTl(
+    ["import", reference, "--format", "dir", "--output", join(work, "ours")],
+    {
+      home: join(work, "home"),
+    },
+  );
   expect(run).toMatchObject({ exitCode: 0 });
   const ours = rootRows(join(work, "ours"));
   expect(ours.length).toBeGreaterThan(2800);
@@ -115,7 +118,7 @@ test("the same image with zstd layers makes the same tree as with gzip layers", 
       `docker://${reference}`,
     ]);
     const output = join(work, compression);
-    const run = await runTl(["import", reference, "--output", output], {
+    const run = await runTl(["import", reference, "--format", "dir", "--output", output], {
       home: join(work, "home"),
     });
     expect(run).toMatchObject({ exitCode: 0 });
