@@ -163,14 +163,8 @@ function explain(text: string, host: string, rest: string): ImportError {
   }
   if (!isLowerCase(rest)) return invalid(text, "the digest's algorithm must be lowercase");
   if (/\s/.test(text)) return invalid(text, "it has white space in it");
-  if (/[^\u0020-\u007e]/.test(host)) {
-    return invalid(
-      text,
-      "the host is not ASCII",
-      "Write an international domain name in its xn-- form.",
-    );
-  }
-  if (!WHOLE_HOST.test(host)) return invalid(text, `"${printable(host)}" is not a host name`);
+  const noHost = explainHost(text, host);
+  if (noHost !== undefined) return noHost;
   if (path === "") return invalid(text, "the repository name is missing");
   if (!WHOLE_PATH.test(path)) {
     return invalid(
@@ -192,6 +186,20 @@ function explain(text: string, host: string, rest: string): ImportError {
     `"${printable(rest.slice(at + 1))}" is not a digest`,
     "A digest is sha256, sha384 or sha512, a colon, and 64, 96 or 128 lowercase hexadecimal digits.",
   );
+}
+
+function explainHost(text: string, host: string): ImportError | undefined {
+  if (/^\.{0,2}\//.test(text)) {
+    const path = printable(text);
+    return invalid(text, "it is a path", `For an OCI layout on the disk write oci:${path}.`);
+  }
+  if (/[^\u0020-\u007e]/.test(host)) {
+    const advice = "Write an international domain name in its xn-- form.";
+    return invalid(text, "the host is not ASCII", advice);
+  }
+  return WHOLE_HOST.test(host)
+    ? undefined
+    : invalid(text, `"${printable(host)}" is not a host name`);
 }
 
 function invalid(text: string, why: string, hint?: string): ImportError {

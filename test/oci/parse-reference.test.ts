@@ -47,6 +47,8 @@ test.each([
   ["an empty reference gives an example", "", /empty/, /alpine/],
   ["a bad tag is shown", "alpine:-x", /"-x" is not a tag/, /128/],
   ["a bad path is shown", "h.example/a//b", /"a\/\/b" is not a repository name/, /a-z/],
+  ["an absolute path", "/srv/layout", /it is a path/, /oci:\/srv\/layout/],
+  ["a relative path", "./layout:1", /it is a path/, /oci:\.\/layout:1/],
 ])("%s", (_, text, message, hint) => {
   const error = importErrorOf(() => parseReference(text));
   expect(error.code).toBe("ERR_REFERENCE_INVALID");
