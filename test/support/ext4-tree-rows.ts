@@ -80,3 +80,8 @@ function sha256(bytes: Uint8Array): string {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
+
+/** The row of the `lost+found` that an image has of its own. */
+export function lostFoundRow(epochSeconds: number): string {
+  return `lost+found\tdir\t700\t0:0\t${BigInt(epochSeconds) * 1_000_000_000n}\t\t0\t\t\t`;
+}

@@ -65,10 +65,11 @@ export function missingBlocks(
 
 /**
  * MiB of the smallest disk on which all of it fits when the bodies lie without gaps.
+ * @param aboveMib only disks larger than this: at 8 MiB, 128 MiB … the journal grows, and less was enough
  * @throws ImportError ERR_LIMIT_EXCEEDED when no disk is large enough
  */
-export function smallestDiskMib(needs: DiskNeeds): number {
-  for (let mib = SMALLEST_DISK_MIB; mib <= LARGEST_DISK_MIB;) {
+export function smallestDiskMib(needs: DiskNeeds, aboveMib = 0): number {
+  for (let mib = Math.max(SMALLEST_DISK_MIB, Math.floor(aboveMib) + 1); mib <= LARGEST_DISK_MIB;) {
     const missing = missingOn(ext4Geometry(mib * 2 ** 20), needs);
     if (missing === 0) return mib;
     // More blocks need more metadata, never less: so no size in between is enough.
@@ -103,7 +104,7 @@ function missingOn(geometry: Ext4Geometry, needs: DiskNeeds): number {
  */
 export function diskTooSmall(geometry: Ext4Geometry, needs: DiskNeeds): ImportError {
   const diskMib = geometry.diskBytes / 2 ** 20;
-  const neededMib = Math.max(smallestDiskMib(needs), Math.floor(diskMib) + 1);
+  const neededMib = smallestDiskMib(needs, diskMib);
   return new ImportError(
     "ERR_DISK_TOO_SMALL",
     `the root filesystem needs a disk of ${neededMib} MiB and was given ${diskMib} MiB`,

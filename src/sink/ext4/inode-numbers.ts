@@ -48,7 +48,6 @@ class Numbering {
   readonly #scratch: Uint32Array;
   #listed = 0;
   #last: number = FIRST_INODE;
-  #lostFound: LostFound = "made";
 
   constructor(tree: RootfsTree) {
     const numbers = FIRST_INODE + tree.entries + 1;
@@ -65,6 +64,7 @@ class Numbering {
     const { inodes } = this.#tree;
     this.#assign(ROOT, ROOT_INODE);
     this.#listChildren(ROOT, ROOT_INODE);
+    const lostFound = this.#findLostFound();
     // Directories under way, innermost last: a tree may be deeper than the call stack.
     const positions = [0];
     const ends = [this.#ends[ROOT_INODE]!];
@@ -77,8 +77,9 @@ class Numbering {
         continue;
       }
       const name = this.#children[at]!;
-      if (this.#numbers[inodes[name]!] !== 0) continue;
-      const number = this.#numberFor(name);
+      const known = this.#numbers[inodes[name]!]!;
+      if (known !== 0 && known !== FIRST_INODE) continue;
+      const number = known === 0 ? ++this.#last : known;
       this.#assign(name, number);
       if (typeOf(this.#tree, inodes[name]!) !== S_IFDIR) continue;
       this.#listChildren(name, number);
@@ -92,7 +93,7 @@ class Numbering {
       childrenStarts: this.#starts,
       childrenEnds: this.#ends,
       last: this.#last,
-      lostFound: this.#lostFound,
+      lostFound,
     };
   }
 
@@ -101,15 +102,16 @@ class Numbering {
     this.#names[number] = name;
   }
 
-  #numberFor(name: number): number {
-    if (this.#tree.parents[name] === ROOT && isNamed(this.#tree, name, LOST_FOUND)) {
-      if (typeOf(this.#tree, this.#tree.inodes[name]!) === S_IFDIR) {
-        this.#lostFound = "brought";
-        return FIRST_INODE;
-      }
-      this.#lostFound = "taken";
+  /** Looks at the root's names, not at inodes: a `lost+found` may be a hard link that was numbered by another name. */
+  #findLostFound(): LostFound {
+    for (const name of this.#children.subarray(0, this.#listed)) {
+      if (!isNamed(this.#tree, name, LOST_FOUND)) continue;
+      const inode = this.#tree.inodes[name]!;
+      if (typeOf(this.#tree, inode) !== S_IFDIR) return "taken";
+      this.#assign(name, FIRST_INODE);
+      return "brought";
     }
-    return ++this.#last;
+    return "made";
   }
 
   #listChildren(directory: number, number: number): void {

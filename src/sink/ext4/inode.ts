@@ -2,8 +2,21 @@ import { crc32c, crc32cOfZeros } from "./crc32c.ts";
 import { EXTRA_INODE_BYTES, INODE, INODE_BYTES, SECTORS_PER_BLOCK } from "./format.ts";
 
 /** 1901-12-13 to 2446-05-10: 34 bits of seconds, of which the lower 32 are signed. */
-export const EARLIEST_SECONDS: number = -(2 ** 31);
-export const LATEST_SECONDS: number = 2 ** 34 - 2 ** 31 - 1;
+const EARLIEST_SECONDS = -(2 ** 31);
+const LATEST_SECONDS = 2 ** 34 - 2 ** 31 - 1;
+/**
+ * 2310-04-04 to 2378-04-22: e2fsck takes these for times before 1970 that an old kernel has written wrongly, and corrects
+ * them (`e2fsck/pass1.c`, `check_inode_extra_negative_epoch`).
+ */
+const MISTAKEN_SECONDS = 2 ** 33 + 2 ** 31;
+const NOT_MISTAKEN_SECONDS = MISTAKEN_SECONDS + 2 ** 31;
+
+/** The nearest time that an inode can have, in whole seconds. */
+export function storableSeconds(seconds: number): number {
+  const clamped = Math.min(Math.max(seconds, EARLIEST_SECONDS), LATEST_SECONDS);
+  const isMistaken = clamped >= MISTAKEN_SECONDS && clamped < NOT_MISTAKEN_SECONDS;
+  return isMistaken ? MISTAKEN_SECONDS - 1 : clamped;
+}
 
 /** The fields of an inode but `i_block` and its attributes, which lie in place already when it is written. */
 export interface InodeFields {
@@ -57,10 +70,10 @@ export function writeInodeFields(
 }
 
 function writeTimes(view: DataView, at: number, { seconds, nanoseconds }: InodeFields): void {
-  const clamped = Math.min(Math.max(seconds, EARLIEST_SECONDS), LATEST_SECONDS);
-  const fraction = clamped === seconds ? nanoseconds : 0;
-  const low = clamped | 0;
-  const epoch = (clamped - low) / 2 ** 32;
+  const stored = storableSeconds(seconds);
+  const fraction = stored === seconds ? nanoseconds : 0;
+  const low = stored | 0;
+  const epoch = (stored - low) / 2 ** 32;
   const extra = fraction * 4 + epoch;
   view.setInt32(at + INODE.accessTime, low, true);
   view.setInt32(at + INODE.changeTime, low, true);

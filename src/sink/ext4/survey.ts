@@ -17,7 +17,7 @@ import { ExtentList, treeBlocksOf } from "./extents.ts";
 import { BLOCK_BYTES, I_BLOCK_BYTES, MAX_LINKS } from "./format.ts";
 import { MAX_LEAVES, mostBlocksOf } from "./htree.ts";
 import type { InodeNumbers } from "./inode-numbers.ts";
-import { EARLIEST_SECONDS, LATEST_SECONDS } from "./inode.ts";
+import { storableSeconds } from "./inode.ts";
 import type { Ext4MetadataInput } from "./metadata-input.ts";
 import type { XattrBlocks, XattrPlanner } from "./xattr-blocks.ts";
 
@@ -136,6 +136,6 @@ function beyond(tree: RootfsTree, name: number, what: string, limit: number): Im
 
 function noteTime(tree: RootfsTree, name: number, omissions: Omissions): void {
   const seconds = tree.mtimeSeconds[tree.inodes[name]!]!;
-  if (seconds >= EARLIEST_SECONDS && seconds <= LATEST_SECONDS) return;
+  if (storableSeconds(seconds) === seconds) return;
   omissions.add(pathOf(tree, name), `time ${seconds} is beyond what the file system holds`);
 }

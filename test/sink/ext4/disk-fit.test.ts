@@ -1,10 +1,19 @@
 import { expect, test } from "vitest";
 import { diskTooSmall, missingBlocks, smallestDiskMib } from "../../../src/sink/ext4/disk-fit.ts";
-import { ext4Geometry, LARGEST_DISK_MIB } from "../../../src/sink/ext4/geometry.ts";
+import {
+  ext4Geometry,
+  LARGEST_DISK_MIB,
+  type BlockRange,
+} from "../../../src/sink/ext4/geometry.ts";
 import { importErrorOf } from "../../support/import-error.ts";
 
 const MIB = 2 ** 20;
 const NEEDS = { bodyBlocks: 100_000, contentBlocks: 500, inodes: 20_000 };
+
+/** Free runs of so many blocks. */
+function pieces(blocks: number, count: number): readonly BlockRange[] {
+  return Array.from({ length: count }, (_, at) => ({ first: 200 + 20 * at, blocks }));
+}
 
 test("the smallest disk holds what is asked for, and one MiB less does not", () => {
   const mib = smallestDiskMib(NEEDS);
@@ -41,10 +50,14 @@ test("no disk is large enough for more than 16 TiB", () => {
 
 test("a table needs one piece, everything else does not", () => {
   const geometry = ext4Geometry(4 * MIB);
-  const pieces = (blocks: number, count: number): { first: number; blocks: number }[] =>
-    Array.from({ length: count }, (_, at) => ({ first: 200 + 20 * at, blocks }));
   const needs = { tableBlocks: 8, contentBlocks: 20 };
   expect(missingBlocks(geometry, pieces(10, 3), needs)).toBe(0);
   expect(missingBlocks(geometry, pieces(7, 10), needs)).toBe(8);
   expect(missingBlocks(geometry, pieces(10, 2), needs)).toBe(10);
+});
+
+test("the size that is named is enough even where a smaller disk has a smaller journal", () => {
+  const needs = { bodyBlocks: 31_000, contentBlocks: 5, inodes: 100 };
+  expect(smallestDiskMib(needs)).toBe(126);
+  expect(diskTooSmall(ext4Geometry(128 * MIB), needs).details["neededMib"]).toBe(139);
 });

@@ -13,6 +13,11 @@ function hashOf(name: Uint8Array, seed: Uint8Array = SEED): string {
   return `0x${hash.major.toString(16).padStart(8, "0")} 0x${hash.minor.toString(16).padStart(8, "0")}`;
 }
 
+/** debugfs prints the minor hash without leading zeros. */
+function unpadded(text: string): string {
+  return text.replaceAll(/0x0*(?=[0-9a-f])/g, "0x");
+}
+
 test.each([
   ["abc", Buffer.from("abc"), "0x0c02d1ce 0x907cfd95"],
   ["entry-00001", Buffer.from("entry-00001"), "0xc85d5c5e 0x24bd9614"],
@@ -47,7 +52,6 @@ test("names of any length hash as debugfs hashes them, with a seed and with none
     const theirs = [...said.matchAll(/is (0x[0-9a-f]+) \(minor (0x[0-9a-f]+)\)/g)].map(
       ([, major, minor]) => `${major} ${minor}`,
     );
-    const unpadded = (text: string): string => text.replaceAll(/0x0*(?=[0-9a-f])/g, "0x");
     expect(theirs.map(unpadded)).toEqual(
       asked.map((name) => unpadded(hashOf(Buffer.from(name), seed))),
     );
