@@ -53,7 +53,8 @@ export function walkFailure(context: MergeContext, outcome: Walk, path: Uint8Arr
     return failure.notADirectory(path, pathOf(tree.names, walker.blocker), kind);
   }
   if (outcome === Walk.loop) return failure.linkLoop(path, limits.symlinksFollowed);
-  return failure.limit(path, "goes through link targets that are too long, too often", "entries");
+  const what = "goes through link targets that are too long, too often";
+  return failure.limit(path, what, "symlinksFollowed");
 }
 
 const KINDS: ReadonlyMap<number, string> = new Map([

@@ -6,6 +6,10 @@ import { NONE, ROOT, S_IFDIR, S_IFLNK } from "./rootfs-tree.ts";
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
+/** Honest paths take a few steps inside link targets. The stock is half a second of work. */
+const STEPS_A_WALK = 256;
+const STEPS_A_LINK = 250_000;
+
 /** How a walk ended. */
 export const Walk = {
   /** `directory` is what the path names. */
@@ -40,7 +44,7 @@ export class PathWalker {
   readonly #maxLinks: number;
   /**
    * Attack: a link to `a/../a/../…` costs its layer one header and each path through it two thousand steps, forty
-   * times. What all entries at the entry limit would take with one-component links is more than enough for honest ones.
+   * times. So steps inside targets are bought: some by every walk, and a stock for the few odd links of honest layers.
    */
   #stepsLeft: number;
 
@@ -63,11 +67,12 @@ export class PathWalker {
   constructor(tree: MergeTree, limits: Limits) {
     this.#tree = tree;
     this.#maxLinks = limits.symlinksFollowed;
-    this.#stepsLeft = limits.entries * Math.max(1, limits.symlinksFollowed);
+    this.#stepsLeft = STEPS_A_LINK * Math.max(1, limits.symlinksFollowed);
   }
 
   /** Walks `source[start, end)`, its last component included. Makes nothing. */
   walk(source: Uint8Array, start: number, end: number): Walk {
+    this.#stepsLeft += STEPS_A_WALK;
     this.directory = ROOT;
     this.pathBytes = 0;
     this.linksFollowed = 0;
