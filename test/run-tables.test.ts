@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { tableKind } from "./support/run-table-file.ts";
 import { scratchDirectory } from "./support/scratch.ts";
 
 const RUNNER = new URL("support/run-tables.ts", import.meta.url).pathname;
@@ -60,7 +61,13 @@ test.each([
   ["references.json", "{not json", /references\.json: SyntaxError/],
   ["references.json", { rows: [] }, /has no `cases`/],
   ["references.json", { cases: [] }, /no rows/],
-  ["references.json", { cases: [{ text: "alpine" }] }, /`input` is no string/],
+  [
+    "references.json",
+    { cases: [{ text: "alpine" }] },
+    /row 1: threw Error: .*`input` is no string/,
+  ],
+  ["references.json", [7], /references\.json: row 1: the row is no object/],
+  ["anything.json", { kind: "mystery", cases: [GOOD] }, /unknown kind of table/],
   ["references.json", { cases: [{ input: "alpine" }] }, /neither `expect` nor `error`/],
   [
     "references.json",
@@ -77,6 +84,24 @@ test.each([
   expect(lines[0]).toMatch(message);
   expect(lines.at(-1)).toBe("0 passed, 1 failed");
   expect(status).toBe(1);
+});
+
+test("a row that cannot be run is one failure, and the others run", () => {
+  const { lines } = run(table("references.json", [GOOD, null, { expect: {} }, REFUSED]));
+  expect(lines).toHaveLength(3);
+  expect(lines.at(-1)).toBe("2 passed, 2 failed");
+});
+
+test("a file of any name is of the kind that its rows look like, a byte order mark before it or not", () => {
+  const corpus = new URL("../testdata/corpus/", import.meta.url);
+  const files = readdirSync(corpus).filter((name) => name.endsWith(".json"));
+  const kinds = files.map((name) =>
+    tableKind("mystery.json", JSON.parse(readFileSync(new URL(name, corpus), "utf8"))),
+  );
+  expect(kinds).toEqual(files.map((name) => name.replace(".json", "")));
+  expect(run(table("mystery.json", `\u{feff}${JSON.stringify([GOOD])}`)).lines).toEqual([
+    "1 passed, 0 failed",
+  ]);
 });
 
 test("a file that is not there, and no file at all, are failures", () => {

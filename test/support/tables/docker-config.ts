@@ -6,7 +6,6 @@ import type { Credentials, FoundCredentials } from "../../../src/auth/credential
 import { createDockerCredentials } from "../../../src/auth/docker-credentials.ts";
 import { ImportError } from "../../../src/errors.ts";
 import {
-  casesOf,
   compareError,
   compareFields,
   expectedErrorOf,
@@ -14,7 +13,7 @@ import {
   textOf,
   type JsonObject,
 } from "./expect-row.ts";
-import type { TableRow, TableRunner } from "./table-runner.ts";
+import type { TableRunner } from "./table-runner.ts";
 
 /** A user that no machine has, so that no row reads a real `/run/containers/<uid>/auth.json`. */
 const NOBODY = 4_000_000_000;
@@ -22,10 +21,7 @@ const NOBODY = 4_000_000_000;
 const HANGING_TIMEOUT_MS = 500;
 
 /** `docker-config.json`: files, environment and helpers → the credentials for a registry. */
-export const tableRunner: TableRunner = {
-  rows: (document): readonly TableRow[] =>
-    casesOf(document).map((row) => ({ name: textOf(row, "name"), run: async () => runRow(row) })),
-};
+export const tableRunner: TableRunner = { run: runRow };
 
 async function runRow(row: JsonObject): Promise<string | undefined> {
   const root = await mkdtemp(join(tmpdir(), "rootlift-docker-config-"));
@@ -60,7 +56,7 @@ async function lookUp(row: JsonObject, root: string): Promise<string | undefined
   let found: FoundCredentials | undefined;
   try {
     const { signal } = new AbortController();
-    found = await provider.credentialsFor(registry, textOf(row, "repository"), signal);
+    found = await provider.credentialsFor(registry, textOf(row, "repository", "team/app"), signal);
   } catch (error) {
     if (expectedError === undefined) throw error;
     return compareError(error, expectedError) ?? leakOf(error, row);

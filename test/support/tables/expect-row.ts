@@ -7,18 +7,23 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /** The rows of a table: its `cases`, or the document itself when it is an array. @throws Error */
-export function casesOf(document: unknown): readonly JsonObject[] {
+export function casesOf(document: unknown): readonly unknown[] {
   const cases: unknown = isObject(document) ? document["cases"] : document;
   if (!Array.isArray(cases)) throw new Error("the document is no array and has no `cases`");
-  return cases.map((row: unknown, at) => {
-    if (isObject(row)) return row;
-    throw new Error(`row ${at} is no object`);
-  });
+  return cases;
 }
 
-/** @throws Error when the field is no string */
-export function textOf(row: JsonObject, field: string): string {
-  const value = row[field];
+/** What failures call a row: its name or input, else its place in the file, from 1. */
+export function nameOfRow(row: unknown, at: number): string {
+  const { name, input, reference } = isObject(row) ? row : {};
+  const found = name ?? input ?? reference;
+  if (typeof found !== "string") return `row ${at + 1}`;
+  return found === name ? found : JSON.stringify(found);
+}
+
+/** @throws Error when the field is no string, or absent without a `fallback` */
+export function textOf(row: JsonObject, field: string, fallback?: string): string {
+  const value = row[field] ?? fallback;
   if (typeof value === "string") return value;
   throw new Error(`the row's \`${field}\` is no string`);
 }

@@ -1,15 +1,11 @@
 import { deriveImageName } from "../../../src/oci/image-name.ts";
 import type { JsonObject } from "./expect-row.ts";
-import { casesOf, compareError, expectedErrorOf, textOf } from "./expect-row.ts";
+import { compareError, expectedErrorOf, textOf } from "./expect-row.ts";
 import type { TableRunner } from "./table-runner.ts";
 
 /** `{ reference, name | error: { code, messageContains? } }`; the file may be a bare array of them. */
 export const tableRunner: TableRunner = {
-  rows: (document) =>
-    casesOf(document).map((row) => {
-      const reference = textOf(row, "reference");
-      return { name: JSON.stringify(reference), run: async () => runRow(row, reference) };
-    }),
+  run: async (row) => runRow(row, textOf(row, "reference")),
 };
 
 function runRow(row: JsonObject, reference: string): string | undefined {

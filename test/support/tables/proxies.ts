@@ -1,7 +1,6 @@
 import { basicAuthorization } from "../../../src/auth/token-request.ts";
 import { chooseProxy } from "../../../src/registry/choose-proxy.ts";
 import {
-  casesOf,
   compareError,
   compareFields,
   expectedErrorOf,
@@ -9,16 +8,10 @@ import {
   textOf,
   type JsonObject,
 } from "./expect-row.ts";
-import type { TableRow, TableRunner } from "./table-runner.ts";
+import type { TableRunner } from "./table-runner.ts";
 
 /** `proxies.json`: environment and URL → proxy. */
-export const tableRunner: TableRunner = {
-  rows: (document): readonly TableRow[] =>
-    casesOf(document).map((row) => ({
-      name: textOf(row, "name"),
-      run: async () => runRow(row),
-    })),
-};
+export const tableRunner: TableRunner = { run: async (row) => runRow(row) };
 
 function runRow(row: JsonObject): string | undefined {
   const expectedError = expectedErrorOf(row);

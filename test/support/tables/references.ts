@@ -1,23 +1,12 @@
 import type { Reference } from "../../../src/oci/parse-reference.ts";
 import { parseReference } from "../../../src/oci/parse-reference.ts";
 import type { JsonObject } from "./expect-row.ts";
-import {
-  casesOf,
-  compareError,
-  compareFields,
-  expectedErrorOf,
-  isObject,
-  textOf,
-} from "./expect-row.ts";
+import { compareError, compareFields, expectedErrorOf, isObject, textOf } from "./expect-row.ts";
 import type { TableRunner } from "./table-runner.ts";
 
 /** `{ input, expect: { registry, repository, … } | error: { code, messageContains? } }` */
 export const tableRunner: TableRunner = {
-  rows: (document) =>
-    casesOf(document).map((row) => {
-      const input = textOf(row, "input");
-      return { name: JSON.stringify(input), run: async () => runRow(row, input) };
-    }),
+  run: async (row) => runRow(row, textOf(row, "input")),
 };
 
 function runRow(row: JsonObject, input: string): string | undefined {

@@ -6,14 +6,11 @@ import type { AnswerFacts, Sent } from "../../../src/registry/classify-response.
 import { classifyManifestBody, classifyResponse } from "../../../src/registry/classify-response.ts";
 import { DEFAULT_TIMING } from "../../../src/registry/request-timing.ts";
 import type { JsonObject } from "./expect-row.ts";
-import { casesOf, isObject, textOf } from "./expect-row.ts";
-import type { TableRow, TableRunner } from "./table-runner.ts";
+import { isObject, textOf } from "./expect-row.ts";
+import type { TableRunner } from "./table-runner.ts";
 
 /** `registry-errors.json`: one answer of a registry or token server → the error it becomes, and what may be tried. */
-export const tableRunner: TableRunner = {
-  rows: (document): readonly TableRow[] =>
-    casesOf(document).map((row) => ({ name: textOf(row, "name"), run: async () => run(row) })),
-};
+export const tableRunner: TableRunner = { run: async (row) => run(row) };
 
 interface Outcome {
   readonly code: string;
@@ -76,7 +73,7 @@ function factsOf(row: JsonObject): AnswerFacts {
   const challenge = headers["www-authenticate"];
   const sent = oneOf<Sent>(textOf(request, "sent"), SENT);
   return {
-    method: oneOf(textOf(request, "method"), ["GET", "HEAD", "POST"]),
+    method: oneOf(textOf(request, "method", "GET"), ["GET", "HEAD", "POST"]),
     kind: oneOf(textOf(request, "kind"), ["manifest", "config", "blob", "token"]),
     sent,
     sentScopes: ["repository:team/app:pull"],
@@ -87,8 +84,8 @@ function factsOf(row: JsonObject): AnswerFacts {
     challengeLines: Array.isArray(challenge)
       ? partsOf(challenge)
       : partsOf([header("www-authenticate")]),
-    body: Buffer.from(textOf(response, "body")),
-    now: new Date(textOf(row, "now")),
+    body: Buffer.from(bodyOf(response)),
+    now: new Date(textOf(row, "now", "2026-01-01T00:00:00Z")),
     maxRetryAfterMs: DEFAULT_TIMING.maxRetryAfterMs,
     random: Math.random,
   };
@@ -102,6 +99,11 @@ const SENT: readonly Sent[] = [
   "identityToken",
   "redirected",
 ];
+
+function bodyOf(response: JsonObject): string {
+  const { body } = response;
+  return isObject(body) ? JSON.stringify(body) : textOf(response, "body", "");
+}
 
 function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === text);

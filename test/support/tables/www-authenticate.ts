@@ -5,7 +5,6 @@ import {
 } from "../../../src/auth/parse-challenges.ts";
 import { buildTokenRequest } from "../../../src/auth/token-request.ts";
 import {
-  casesOf,
   compareError,
   compareFields,
   expectedErrorOf,
@@ -13,18 +12,16 @@ import {
   textOf,
   type JsonObject,
 } from "./expect-row.ts";
-import type { TableRow, TableRunner } from "./table-runner.ts";
+import type { TableRunner } from "./table-runner.ts";
 
 /** `www-authenticate.json`: header lines → challenges and the one to answer; challenge → token request. */
 export const tableRunner: TableRunner = {
-  rows: (document): readonly TableRow[] =>
-    casesOf(document).map((row) => {
-      const kind = textOf(row, "kind");
-      const run =
-        kind === "parse" ? runParse : kind === "token-request" ? runTokenRequest : undefined;
-      if (run === undefined) throw new Error(`unknown kind of row: ${kind}`);
-      return { name: `${kind}: ${textOf(row, "name")}`, run: async () => run(row) };
-    }),
+  run: async (row) => {
+    const kind = row["kind"] ?? ("headers" in row ? "parse" : "token-request");
+    if (kind === "parse") return runParse(row);
+    if (kind === "token-request") return runTokenRequest(row);
+    throw new Error(`unknown kind of row: ${JSON.stringify(kind)}`);
+  },
 };
 
 function runParse(row: JsonObject): string | undefined {
