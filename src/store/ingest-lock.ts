@@ -29,6 +29,8 @@ export interface IngestLock {
 /** Questions last microseconds; a new owner outlasts them. */
 const OWNER_WAIT_MS = 2000;
 const ATTEMPTS = 10;
+/** An open database that nobody refers to any more is closed by the garbage collector, and its lock goes with it. */
+const HELD = new Set<DatabaseSync>();
 
 /** Becomes the owner of a new ingest. @throws ImportError ERR_STORE_IO, ERR_DISK_FULL */
 export function lockNewIngest(ingestPath: string): IngestLock {
@@ -75,16 +77,19 @@ function lockPath(ingestPath: string, id: string): string {
 }
 
 function ingestLock(id: string, path: string, database: DatabaseSync): IngestLock {
+  HELD.add(database);
+  const abandon = (): void => {
+    HELD.delete(database);
+    if (database.isOpen) database.close();
+  };
   return {
     id,
     release: () => {
       // The name first: once the lock is free, nobody must find it.
       rmSync(path, { force: true });
-      if (database.isOpen) database.close();
+      abandon();
     },
-    abandon: () => {
-      if (database.isOpen) database.close();
-    },
+    abandon,
   };
 }
 

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test } from "vitest";
 import { isIngestLive, lockNewIngest, lockStaleIngest } from "../../src/store/ingest-lock.ts";
 import { randomToken } from "../../src/store/ids.ts";
@@ -15,6 +17,22 @@ test("an owner keeps everybody else out until it releases", () => {
   owner.release();
   expect(isIngestLive(path, owner.id)).toBe(false);
   expect(readdirSync(path)).toEqual([]);
+});
+
+test("an owner that nobody refers to keeps its lock through a garbage collection", async () => {
+  const path = scratchDirectory();
+  const id = ((): string => lockNewIngest(path).id)();
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: unknown = runInNewContext("gc");
+  if (typeof collectGarbage !== "function") throw new Error("this Node hands out no gc()");
+  for (let round = 0; round < 3; round++) {
+    collectGarbage();
+    // Finalizers run between turns of the event loop.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  expect(isIngestLive(path, id)).toBe(true);
 });
 
 test("what an owner abandons, one recovery takes over; questions neither disturb it nor take it for an owner", () => {
