@@ -7,6 +7,11 @@ export type { ImportEvent, OnEvent } from "./progress.ts";
 export type * from "./api/public-types.ts";
 export { exportSandboxImage } from "./api/export-sandbox-image.ts";
 export {
+  listSandboxImageFiles,
+  readSandboxImageFile,
+  statSandboxImageFile,
+} from "./api/sandbox-image-files.ts";
+export {
   deleteSandboxImage,
   describeSandboxImage,
   findSandboxImageByName,
@@ -16,5 +21,6 @@ export {
   planSandboxImageImport,
   registerSandboxImage,
 } from "./api/sandbox-images.ts";
+export { verifySandboxImage } from "./api/verify-sandbox-image.ts";
 export { VERSION } from "./api/version.ts";
 export { deriveImageName } from "./oci/image-name.ts";

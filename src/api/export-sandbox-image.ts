@@ -1,15 +1,14 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ImportError, printable } from "../errors.ts";
 import { exportImage, type ExportTarget } from "../export/export-image.ts";
-import type { StoredRootfs } from "../export/open-tree-reader.ts";
 import type { OnEvent } from "../progress.ts";
-import type { RegisteredImage } from "../store/records.ts";
+import { cancellable } from "./cancellable.ts";
 import { carefulEmitter } from "./import-events.ts";
 import type { ExportSandboxImageOptions, SandboxImageExport } from "./public-types.ts";
 import { requireImage } from "./require-image.ts";
 import { withStore } from "./store-settings.ts";
+import { storedRootfs } from "./stored-rootfs.ts";
 
 /** A seal of a directory is bound by the disk: more workers do not help. */
 const MOST_WORKERS = 2;
@@ -39,7 +38,7 @@ export async function exportSandboxImage(
       homePath: store.homePath,
       fsync: options.fsync ?? true,
       workers: Math.min(MOST_WORKERS, availableParallelism()),
-      signal: exportSignal(options.signal),
+      signal: cancellable(options.signal, "the export was cancelled"),
       onWarning: (warning) => emit({ type: "warning", ...warning }),
     });
     return { name, snapshotId, format: formatOf(target), ...exported };
@@ -77,31 +76,6 @@ function invalid(message: string): ImportError {
 
 function formatOf(target: ExportTarget): "tar" | "dir" {
   return target.kind === "directory" ? "dir" : "tar";
-}
-
-function storedRootfs({ snapshot }: RegisteredImage): StoredRootfs {
-  const { snapshotUri = "", format, id } = snapshot;
-  if (snapshotUri.startsWith("file:")) return { format, path: fileURLToPath(snapshotUri) };
-  throw new ImportError("ERR_SNAPSHOT_UNSUPPORTED", `snapshot ${id} is not on this machine`, {
-    hint: "Import the image here.",
-    details: { uri: printable(snapshotUri) },
-  });
-}
-
-/** The caller's signal, with an error that says what was cancelled. */
-function exportSignal(signal: AbortSignal | undefined): AbortSignal {
-  const controller = new AbortController();
-  if (signal === undefined) return controller.signal;
-  const abort = (): void => {
-    const reason: unknown = signal.reason;
-    const isOurs = reason instanceof ImportError;
-    controller.abort(
-      isOurs ? reason : new ImportError("ERR_CANCELLED", "the export was cancelled"),
-    );
-  };
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  return controller.signal;
 }
 
 function warnOfOmissions({ omissions }: SandboxImageExport, emit: OnEvent): void {

@@ -135,3 +135,80 @@ export interface SandboxImageExport {
   /** What the snapshot has and the export has not, by path. */
   readonly omissions: readonly string[];
 }
+
+export interface VerifySandboxImageOptions extends StoreOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** What a check of a snapshot found. */
+export interface SandboxImageVerification {
+  readonly name: string;
+  readonly snapshotId: string;
+  readonly format: string;
+  /** The root filesystem on this machine. */
+  readonly path: string;
+  /** Nothing is damaged. */
+  readonly sound: boolean;
+  /** The first 100 things that are wrong, ready to be shown. */
+  readonly damage: readonly SandboxImageDamage[];
+  /** All of them. */
+  readonly damageCount: number;
+  /** Compared with the checksums that the import recorded. */
+  readonly checkedBytes: number;
+  /** Of a disk image, blocks of its file system; 0 when that cannot be opened. */
+  readonly blocks?: number;
+  readonly usedBlocks?: number;
+  readonly inodes?: number;
+}
+
+export interface SandboxImageDamage {
+  /** `superblock`, `inode`, `directory`, `block bitmap`, `data` … */
+  readonly what: string;
+  readonly inode?: number;
+  /** Of the inode, where a directory names it. */
+  readonly path?: string;
+  readonly block?: number;
+  readonly problem: string;
+}
+
+export interface ReadSandboxImageOptions extends StoreOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ListSandboxImageFilesOptions extends ReadSandboxImageOptions {
+  /** Default false: one directory. True: everything below it, each directory before what it holds. */
+  readonly recursive?: boolean;
+}
+
+/** A file of an image, without its contents. */
+export interface SandboxImageFile {
+  /** Inside the image, from its root, free of links. Bytes that are not UTF-8 are replaced; then there is `pathHex`. */
+  readonly path: string;
+  /** The bytes of a path that is not UTF-8. */
+  readonly pathHex?: string;
+  readonly type:
+    | "file"
+    | "directory"
+    | "symlink"
+    | "character-device"
+    | "block-device"
+    | "fifo"
+    | "socket";
+  /** Permissions with setuid, setgid and sticky bits: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a file its bytes, holes included; of a link those of its target; else 0. */
+  readonly sizeBytes: number;
+  /** Names of the file; of a directory as its file system counts. */
+  readonly links: number;
+  /** RFC 3339, UTC, with nanoseconds where there are any. */
+  readonly mtime: string;
+  /** Of a symlink. */
+  readonly linkTarget?: string;
+  /** The bytes of a target that is not UTF-8. */
+  readonly linkTargetHex?: string;
+  /** Of a device. */
+  readonly deviceMajor?: number;
+  readonly deviceMinor?: number;
+}

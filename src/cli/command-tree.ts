@@ -2,10 +2,12 @@ import type { CommandGroup } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { exportCommand } from "./commands/export.ts";
+import { filesCommand } from "./commands/files.ts";
 import { importCommand } from "./commands/import.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { registerCommand } from "./commands/register.ts";
 import { rmCommand } from "./commands/rm.ts";
+import { verifyCommand } from "./commands/verify.ts";
 
 const IMAGE_GROUP: CommandGroup = {
   name: "image",
@@ -19,7 +21,16 @@ const IMAGE_GROUP: CommandGroup = {
     { command: "tl sbx image describe alpine", describe: "shows what it holds and where it lies" },
     { command: "tl sbx image rm alpine", describe: "deletes it" },
   ],
-  children: [importCommand, registerCommand, lsCommand, describeCommand, exportCommand, rmCommand],
+  children: [
+    importCommand,
+    registerCommand,
+    lsCommand,
+    describeCommand,
+    filesCommand,
+    verifyCommand,
+    exportCommand,
+    rmCommand,
+  ],
 };
 
 const SANDBOX_GROUP: CommandGroup = {

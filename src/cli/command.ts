@@ -17,6 +17,8 @@ export interface OptionSpec {
 export interface PositionalSpec {
   /** Upper case, as the usage line prints it. */
   readonly name: string;
+  /** It may be left out; only the last ones can. */
+  readonly optional?: boolean;
   readonly describe: string;
 }
 
@@ -25,7 +27,7 @@ export interface Example {
   readonly describe: string;
 }
 
-/** What the parser found. Positionals are complete, options known and given once unless repeatable. */
+/** What the parser found. Positionals are complete but for optional ones, options known and given once unless repeatable. */
 export interface ParsedArguments {
   /** e.g. `tl sbx image import`. */
   readonly commandLine: string;
@@ -71,3 +73,8 @@ export const JSON_OPTION: OptionSpec = {
   group: "Output",
   describe: "Print the result as JSON on stdout",
 };
+
+/** `<NAME>`, or `[NAME]` when it may be left out. */
+export function usageOf({ name, optional }: PositionalSpec): string {
+  return optional === true ? `[${name}]` : `<${name}>`;
+}

@@ -1,4 +1,10 @@
-import type { Command, CommandGroup, CommandNode, OptionSpec } from "./command.ts";
+import {
+  usageOf,
+  type Command,
+  type CommandGroup,
+  type CommandNode,
+  type OptionSpec,
+} from "./command.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 
 /** Wider lines are hard to read; narrower terminals get narrower text, down to this. */
@@ -48,7 +54,7 @@ function groupSections(
 }
 
 function commandSections(command: Command, commandLine: string, width: number): readonly string[] {
-  const positionals = command.positionals.map(({ name }) => ` <${name}>`).join("");
+  const positionals = command.positionals.map((spec) => ` ${usageOf(spec)}`).join("");
   const aliases = command.aliases.length === 0 ? [] : [`Also: ${command.aliases.join(", ")}`];
   return [
     `Usage: ${commandLine} [OPTIONS]${positionals}`,
@@ -59,7 +65,7 @@ function commandSections(command: Command, commandLine: string, width: number): 
           section(
             "Arguments",
             definitions(
-              command.positionals.map(({ name, describe }) => [`<${name}>`, describe]),
+              command.positionals.map((spec) => [usageOf(spec), spec.describe]),
               width,
             ),
           ),

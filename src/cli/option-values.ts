@@ -53,6 +53,10 @@ export function positional(args: ParsedArguments, name: string): string {
   return value;
 }
 
+export function optionalPositional(args: ParsedArguments, name: string): string | undefined {
+  return args.positionals.get(name);
+}
+
 export function invalid(
   args: ParsedArguments,
   name: string,

@@ -187,10 +187,10 @@ function positionalValues(
   commandLine: string,
 ): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  for (const [index, { name }] of command.positionals.entries()) {
+  for (const [index, { name, optional }] of command.positionals.entries()) {
     const word = words[index];
-    if (word === undefined) throw new UsageError(`missing argument <${name}>`, commandLine);
-    values.set(name, word);
+    if (word !== undefined) values.set(name, word);
+    else if (optional !== true) throw new UsageError(`missing argument <${name}>`, commandLine);
   }
   const surplus = words[command.positionals.length];
   if (surplus !== undefined) {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT } from "../../src/cli/command-tree.ts";
-import type { CommandNode } from "../../src/cli/command.ts";
+import { usageOf, type CommandNode } from "../../src/cli/command.ts";
 import { allOptions } from "../../src/cli/parse-arguments.ts";
 import { DEFAULT_LIMITS } from "../../src/index.ts";
 
@@ -51,7 +51,7 @@ test("the README shows every command with its arguments", () => {
     const line = path === "" ? node.name : `${path} ${node.name}`;
     if ("children" in node) return node.children.flatMap((child) => usages(child, line));
     const names = [line, ...node.aliases].join(" | ");
-    return [[names, ...node.positionals.map(({ name }) => `<${name}>`)].join(" ")];
+    return [[names, ...node.positionals.map(usageOf)].join(" ")];
   };
   for (const usage of usages(ROOT, "")) expect(section("Commands")).toContain(`    ${usage} `);
 });

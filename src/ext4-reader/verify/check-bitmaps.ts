@@ -148,7 +148,7 @@ function compareBits(
     note(lost, word, marked & ~found);
     note(given, word, found & ~marked);
   }
-  const report = ({ first, count }: Mismatch, problem: string, findOwners?: true): void => {
+  const report = ({ first, count }: Mismatch, problem: string, findOwners?: number): void => {
     if (first === undefined) return;
     const block = groupFirstBlock(superblock, group) + first;
     const many = count === 1 ? "block" : `${count} blocks, the first of them`;
@@ -160,7 +160,7 @@ function compareBits(
     });
   };
   report(lost, "in use by nothing, but not free");
-  report(given, "in use, but free in the bitmap", true);
+  report(given, "in use, but free in the bitmap", 1);
 }
 
 interface Mismatch {

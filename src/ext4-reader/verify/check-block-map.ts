@@ -46,7 +46,7 @@ function walkMap({ volume, usage, damage }: VerifyContext, inode: Inode): Walk {
     firstBlock: undefined,
     hasUnwritten: false,
   };
-  const report = (problem: string, block?: number, findOwners?: true): void => {
+  const report = (problem: string, block?: number, findOwners?: number): void => {
     walk.isSound = false;
     damage.add({
       what: "block map",
@@ -60,7 +60,7 @@ function walkMap({ volume, usage, damage }: VerifyContext, inode: Inode): Walk {
     walk.blocks += count;
     const taken = usage.claim(start, count);
     if (taken === undefined) return true;
-    report(`its block ${taken} is in use twice`, taken, true);
+    report(`its block ${taken} is in use twice`, taken, 1);
     return false;
   };
   for (const step of mapSteps(volume, inode, (block) => claim(block, 1))) {

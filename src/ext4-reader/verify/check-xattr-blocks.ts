@@ -24,7 +24,7 @@ function checkXattrBlock(
 ): void {
   const { superblock } = volume;
   const { block, inode, references } = wanted;
-  const report = (problem: string, findOwners?: true): void =>
+  const report = (problem: string, findOwners?: number): void =>
     damage.add({
       what: "attributes",
       inode,
@@ -33,7 +33,7 @@ function checkXattrBlock(
       problem,
     });
   if (usage.claim(block, 1) !== undefined) {
-    report(`its attributes are in block ${block}, which is in use twice`, true);
+    report(`its attributes are in block ${block}, which is in use twice`, 1);
     return;
   }
   const bytes = readBlocks(volume, block);

@@ -26,8 +26,8 @@ export interface Damage {
 
 /** Damage as a step reports it. */
 export interface Finding extends Damage {
-  /** The report says which inodes own the block; they are looked up at the end. */
-  readonly findOwners?: true;
+  /** The report says which inodes own so many blocks from `block` on; they are looked up at the end. */
+  readonly findOwners?: number;
 }
 
 /** What was found so far. Attack: an image where everything is wrong; the list ends, the count goes on. */

@@ -1,6 +1,6 @@
 import { printable } from "../../errors.ts";
-import { directoryEntries, isDotName } from "../directory-entries.ts";
 import { mapSteps } from "../block-runs.ts";
+import { directoryEntries, isDotName } from "../directory-entries.ts";
 import { INO } from "../format.ts";
 import type { Damage, Finding } from "./damage.ts";
 import { rawInode } from "./directory-view.ts";
@@ -8,58 +8,66 @@ import type { VerifyContext } from "./verify-context.ts";
 
 /** A path that is longer is shown from its end. */
 const MOST_COMPONENTS = 256;
-const MOST_OWNERS = 3;
+/** Deeper, the way up is taken for one without end. */
+const MOST_STEPS = 65_536;
+const MOST_OWNERS_NAMED = 3;
 
-/** Gives the findings their paths, and blocks that are in use wrongly their owners. */
+/** Inodes that have blocks of a range. */
+interface Owners {
+  /** The first few. */
+  readonly named: readonly number[];
+  readonly count: number;
+}
+
+/** Gives the findings their paths, and blocks that are not what they should be their owners. */
 export async function nameDamage(
   context: VerifyContext,
   findings: readonly Finding[],
 ): Promise<readonly Damage[]> {
-  const wanted = findings.flatMap(({ block, findOwners }) =>
-    findOwners === undefined || block === undefined ? [] : [block],
-  );
-  const owners = await ownersOf(context, new Set(wanted));
-  return findings.map((finding) => named(context, finding, owners));
+  const owners = await findOwners(context, findings);
+  return findings.map((finding) => named(context, finding, owners.get(finding)));
 }
 
-function named(
-  context: VerifyContext,
-  { what, inode, block, problem, findOwners: wanted }: Finding,
-  owners: ReadonlyMap<number, readonly number[]>,
-): Damage {
-  const found = wanted === undefined || block === undefined ? [] : (owners.get(block) ?? []);
-  const others = found.filter((owner) => owner !== inode);
-  const [shown, rest] = inode === undefined ? [others[0], others.slice(1)] : [inode, others];
-  const path = shown === undefined ? undefined : pathOf(context, shown);
-  const also = rest.map(
-    (owner) => `inode ${owner} (${pathOf(context, owner) ?? "without a name"})`,
-  );
+/** Of an image whose file system could not be opened. */
+export function unnamed({ what, block, problem }: Finding): Damage {
+  return { what, ...(block === undefined ? {} : { block }), problem };
+}
+
+function named(context: VerifyContext, finding: Finding, owners: Owners | undefined): Damage {
+  const { what, block, problem } = finding;
+  const others = (owners?.named ?? []).filter((owner) => owner !== finding.inode);
+  const inode = finding.inode ?? others.shift();
+  const path = inode === undefined ? undefined : pathOf(context, inode);
+  const texts = others.map((it) => `inode ${it} (${pathOf(context, it) ?? "without a name"})`);
+  const more = (owners?.count ?? 0) - (owners?.named.length ?? 0);
+  if (more > 0) texts.push(`${more} more`);
   return {
     what,
-    ...(shown === undefined ? {} : { inode: shown }),
+    ...(inode === undefined ? {} : { inode }),
     ...(path === undefined ? {} : { path }),
     ...(block === undefined ? {} : { block }),
-    problem: also.length === 0 ? problem : `${problem}, also by ${also.join(", ")}`,
+    problem: texts.length === 0 ? problem : `${problem}; also of ${texts.join(", ")}`,
   };
 }
 
 /** The path of an inode through the directories that name it; undefined when they do not lead up to the root. */
 function pathOf(context: VerifyContext, number: number): string | undefined {
-  if (number === INO.root) return "/";
+  const { inodes } = context;
   const names: string[] = [];
   let at = number;
-  while (at !== INO.root) {
-    const index = context.inodes.indexOf(at);
-    const parent = index === -1 ? 0 : context.inodes.parentAt(index);
-    if (parent === 0 || names.length >= 65_536) return undefined;
-    if (names.length < MOST_COMPONENTS) {
+  for (let step = 0; at !== INO.root; step++) {
+    const index = inodes.indexOf(at);
+    const parent = index === -1 ? 0 : inodes.parentAt(index);
+    if (parent === 0 || step >= MOST_STEPS) return undefined;
+    if (step < MOST_COMPONENTS) {
       const name = nameIn(context, parent, at);
       if (name === undefined) return undefined;
       names.push(printable(name));
-    } else return `…/${names.toReversed().join("/")}`;
+    }
     at = parent;
+    if (step === MOST_COMPONENTS) names.push("…");
   }
-  return `/${names.toReversed().join("/")}`;
+  return names.at(-1) === "…" ? names.toReversed().join("/") : `/${names.toReversed().join("/")}`;
 }
 
 function nameIn({ volume }: VerifyContext, directory: number, child: number): Buffer | undefined {
@@ -75,39 +83,53 @@ function nameIn({ volume }: VerifyContext, directory: number, child: number): Bu
   return undefined;
 }
 
-/** The inodes that own the blocks, the first few of each. */
-async function ownersOf(
+/** Blocks whose owners are wanted, in order of their start, with what was found of them so far. */
+interface Wanted {
+  readonly finding: Finding;
+  readonly start: number;
+  readonly end: number;
+  readonly named: number[];
+  count: number;
+  last: number;
+}
+
+/** Looks through the block maps of all inodes once. */
+async function findOwners(
   context: VerifyContext,
-  blocks: ReadonlySet<number>,
-): Promise<ReadonlyMap<number, readonly number[]>> {
-  const owners = new Map<number, number[]>();
-  if (blocks.size === 0) return owners;
+  findings: readonly Finding[],
+): Promise<ReadonlyMap<Finding, Owners>> {
+  const wanted = findings.flatMap((finding): Wanted[] => {
+    const { block, findOwners: blocks } = finding;
+    if (block === undefined || blocks === undefined) return [];
+    return [{ finding, start: block, end: block + blocks, named: [], count: 0, last: 0 }];
+  });
   const { volume, inodes } = context;
-  const note = (block: number, inode: number): void => {
-    const known = owners.get(block) ?? [];
-    if (known.length < MOST_OWNERS && !known.includes(inode)) owners.set(block, [...known, inode]);
+  const note = (inode: number, start: number, blocks: number): void => {
+    for (const range of wanted) {
+      if (start >= range.end || start + blocks <= range.start || range.last === inode) continue;
+      range.last = inode;
+      range.count++;
+      if (range.named.length < MOST_OWNERS_NAMED) range.named.push(inode);
+    }
   };
   // Attack: maps that share their blocks; all walks together enter as many as the disk has.
   let entered = 0;
-  for (let index = 0; index < inodes.count; index++) {
-    const inode = rawInode(volume, inodes.numberAt(index));
-    if (inode === undefined || inodes.typeAt(index) === 0) continue;
-    if (blocks.has(inode.xattrBlock)) note(inode.xattrBlock, inode.number);
+  for (let index = 0; index < inodes.count && wanted.length > 0; index++) {
+    const number = inodes.numberAt(index);
+    const inode = rawInode(volume, number);
+    if (inode === undefined) continue;
+    if (inode.xattrBlock !== 0) note(number, inode.xattrBlock, 1);
+    if (!isMapped(inodes.typeAt(index), inode.sizeBytes)) continue;
     const enter = (block: number): boolean => {
-      if (blocks.has(block)) note(block, inode.number);
+      note(number, block, 1);
       return ++entered <= volume.superblock.blocks;
     };
-    if (!isMapped(inodes.typeAt(index), inode.sizeBytes)) continue;
     for (const step of mapSteps(volume, inode, enter)) {
-      if (step.kind !== "run") continue;
-      const { physicalBlock, blocks: count } = step.run;
-      for (const block of blocks) {
-        if (block >= physicalBlock && block < physicalBlock + count) note(block, inode.number);
-      }
+      if (step.kind === "run") note(number, step.run.physicalBlock, step.run.blocks);
     }
     await context.breathe();
   }
-  return owners;
+  return new Map(wanted.map((range) => [range.finding, range]));
 }
 
 /** Files, directories, and links whose target has a block. */

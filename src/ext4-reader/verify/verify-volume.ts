@@ -19,10 +19,12 @@ import { checkJournal } from "./check-journal.ts";
 import { checkLinks } from "./check-links.ts";
 import { checkOrphanFile } from "./check-orphan-file.ts";
 import { checkSuperblock, checkSuperblockCopies, claimGroupHeads } from "./check-superblocks.ts";
+import { checkRecordedBytes, type RecordedBytes } from "./check-recorded-bytes.ts";
 import { checkXattrBlocks } from "./check-xattr-blocks.ts";
 import { createDamageLog, type Damage, type DamageLog } from "./damage.ts";
 import { InodeIndex } from "./inode-index.ts";
-import { nameDamage } from "./name-damage.ts";
+import { nameDamage, unnamed } from "./name-damage.ts";
+import { changedBytes } from "./verify-bytes.ts";
 import { createBreathing, createPairList, type VerifyContext } from "./verify-context.ts";
 
 export interface VolumeReport {
@@ -34,49 +36,73 @@ export interface VolumeReport {
   readonly blocks: number;
   readonly usedBlocks: number;
   readonly inodes: number;
+  /** Compared with what was recorded. */
+  readonly checkedBytes: number;
+}
+
+export interface VerifyOptions {
+  readonly signal: AbortSignal;
+  /** What the bytes were when the image was made; without it only the structure is checked. */
+  readonly recorded?: RecordedBytes;
 }
 
 /**
  * Checks an image's whole structure with nothing but this reader: superblocks, descriptors, bitmaps against what is really
- * used, every inode, block map, directory and attribute, link counts, the journal. Damage is reported, not thrown.
+ * used, every inode, block map, directory and attribute, link counts, the journal; and all bytes, where there is a record
+ * of them. Damage is reported, not thrown.
  * @throws ImportError ERR_STORE_IO, ERR_SNAPSHOT_UNSUPPORTED, ERR_LIMIT_EXCEEDED, ERR_CANCELLED
  */
-export async function verifyVolume(imagePath: string, signal: AbortSignal): Promise<VolumeReport> {
+export async function verifyVolume(
+  imagePath: string,
+  options: VerifyOptions,
+): Promise<VolumeReport> {
   const file = await openImageFile(imagePath);
   try {
-    return await verifyFile(file, signal);
+    return await verifyFile(file, options);
   } finally {
     await file.close();
   }
 }
 
-async function verifyFile(file: ImageFile, signal: AbortSignal): Promise<VolumeReport> {
+async function verifyFile(file: ImageFile, options: VerifyOptions): Promise<VolumeReport> {
   const damage = createDamageLog();
+  const breathe = createBreathing(options.signal);
   const opened = openDamaged(file, damage);
-  if (opened === undefined) {
-    const { list, count } = damage;
-    return { damage: list, damageCount: count(), blocks: 0, usedBlocks: 0, inodes: 0 };
-  }
-  const { volume, bytes } = opened;
+  const context = opened === undefined ? undefined : contextOf(opened.volume, { damage, breathe });
+  if (opened !== undefined && context !== undefined) await checkAll(context, opened.bytes);
+  const checkedBytes =
+    options.recorded === undefined
+      ? 0
+      : await checkRecordedBytes(file, options.recorded, {
+          breathe,
+          onMismatch: (block, blocks) =>
+            damage.add({ ...changedBytes(block, blocks), findOwners: blocks }),
+        });
+  return {
+    damage:
+      context === undefined ? damage.list.map(unnamed) : await nameDamage(context, damage.list),
+    damageCount: damage.count(),
+    blocks: opened?.volume.superblock.blocks ?? 0,
+    usedBlocks: context === undefined ? 0 : usedBlocks(context),
+    inodes: context?.inodes.count ?? 0,
+    checkedBytes,
+  };
+}
+
+function contextOf(
+  volume: Volume,
+  shared: Pick<VerifyContext, "damage" | "breathe">,
+): VerifyContext {
   const { superblock } = volume;
-  const context: VerifyContext = {
+  return {
     volume,
-    damage,
+    ...shared,
     usage: new BlockUsage(superblock),
     inodes: new InodeIndex(),
     xattrBlocks: createPairList(),
     sharedTables: new Set(),
     directoriesOf: new Uint32Array(superblock.groups),
     inodesOf: new Uint32Array(superblock.groups),
-    breathe: createBreathing(signal),
-  };
-  await checkAll(context, bytes);
-  return {
-    damage: await nameDamage(context, damage.list),
-    damageCount: damage.count(),
-    blocks: superblock.blocks,
-    usedBlocks: usedBlocks(context),
-    inodes: context.inodes.count,
   };
 }
 

@@ -1,0 +1,80 @@
+import { ImportError, printable } from "../errors.ts";
+import { verifyBytes } from "../ext4-reader/verify/verify-bytes.ts";
+import { verifyVolume } from "../ext4-reader/verify/verify-volume.ts";
+import type { ImageChecksums } from "../store/image-checksums.ts";
+import { readImageChecksums } from "../store/read-image-checksums.ts";
+import { cancellable } from "./cancellable.ts";
+import type {
+  SandboxImageDamage,
+  SandboxImageVerification,
+  VerifySandboxImageOptions,
+} from "./public-types.ts";
+import { requireImage } from "./require-image.ts";
+import { withStore } from "./store-settings.ts";
+import { storedRootfs } from "./stored-rootfs.ts";
+
+type Findings = Pick<
+  SandboxImageVerification,
+  "damage" | "damageCount" | "checkedBytes" | "blocks" | "usedBlocks" | "inodes"
+>;
+
+/**
+ * Checks that a snapshot is what was imported: all bytes against the checksums that the import recorded, and of a disk
+ * image the whole structure of its file system. Damage is in the answer, not thrown.
+ *
+ * @param nameOrId name or id of an image, or id of its snapshot
+ * @throws ImportError ERR_NOT_FOUND, ERR_SNAPSHOT_UNSUPPORTED (a directory: nothing is recorded of it), ERR_STORE_IO,
+ *   ERR_LIMIT_EXCEEDED, ERR_CANCELLED
+ */
+export async function verifySandboxImage(
+  nameOrId: string,
+  options: VerifySandboxImageOptions = {},
+): Promise<SandboxImageVerification> {
+  const signal = cancellable(options.signal, "the verification was cancelled");
+  const { image, recorded } = await withStore(options, async (store, project) => {
+    const registered = await requireImage(store, nameOrId, project);
+    const { snapshotId } = registered.image;
+    return { image: registered, recorded: readImageChecksums(store.homePath, snapshotId) };
+  });
+  const { format, path } = storedRootfs(image);
+  const findings = await findingsOf({ format, path, recorded, signal });
+  const { name, snapshotId } = image.image;
+  return { name, snapshotId, format, path, sound: findings.damageCount === 0, ...findings };
+}
+
+async function findingsOf(wanted: {
+  readonly format: string;
+  readonly path: string;
+  readonly recorded: ImageChecksums | "missing" | "damaged";
+  readonly signal: AbortSignal;
+}): Promise<Findings> {
+  const { format, path, recorded, signal } = wanted;
+  if (format === "dir") throw unsupported(format, "nothing is recorded of a directory");
+  const known = typeof recorded === "string" ? undefined : recorded;
+  const withoutRecord: SandboxImageDamage[] =
+    typeof recorded === "string"
+      ? [{ what: "data", problem: `the checksums that the import recorded are ${recorded}` }]
+      : [];
+  if (format === "ext4") {
+    const options = known === undefined ? { signal } : { signal, recorded: known };
+    return withDamage(await verifyVolume(path, options), withoutRecord);
+  }
+  if (known !== undefined) return verifyBytes(path, { recorded: known, signal });
+  return { damage: withoutRecord, damageCount: withoutRecord.length, checkedBytes: 0 };
+}
+
+function withDamage(findings: Findings, more: readonly SandboxImageDamage[]): Findings {
+  return {
+    ...findings,
+    damage: [...findings.damage, ...more],
+    damageCount: findings.damageCount + more.length,
+  };
+}
+
+function unsupported(format: string, why: string): ImportError {
+  return new ImportError(
+    "ERR_SNAPSHOT_UNSUPPORTED",
+    `a snapshot of format "${printable(format)}" cannot be verified: ${why}`,
+    { hint: "Import it as a disk image (--format ext4), which can be." },
+  );
+}
