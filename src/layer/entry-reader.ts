@@ -183,7 +183,7 @@ export class EntryReader {
     }
     entry.uid = header.uid;
     entry.gid = header.gid;
-    entry.mode = permissionBits(header.mode);
+    entry.mode = header.mode & 0o7777;
     entry.mtimeSeconds = clampSeconds(header.mtimeSeconds);
     entry.mtimeNanoseconds = header.mtimeNanoseconds;
     if (entry.type !== EntryType.character && entry.type !== EntryType.block) return;
@@ -269,8 +269,3 @@ function typeOfFlag(typeflag: number): EntryType | undefined {
 }
 
 const isUpTo = (value: number, largest: number): boolean => value >= 0 && value <= largest;
-
-/** The low twelve bits, of a number that may have more than 32, or be negative (base-256). */
-function permissionBits(mode: number): number {
-  return ((mode % 0o10000) + 0o10000) % 0o10000;
-}

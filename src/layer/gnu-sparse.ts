@@ -145,10 +145,6 @@ export class SparseMap {
     if (!(offset >= this.#end && length >= 0)) {
       throw this.#bad("its segments overlap, run backwards, or are no numbers");
     }
-    if (end > this.#limits.fileBytes) {
-      const problem = `a sparse file has data at byte ${end}`;
-      throw limitFault(this.#fault, "fileBytes", problem, this.#limits);
-    }
     this.#requireCount(this.count + 1);
     if (2 * this.count === this.#numbers.length) {
       const larger = new Float64Array(2 * this.#numbers.length);

@@ -100,7 +100,7 @@ export class TarHeader {
     const { block } = this;
     this.format = this.#readFormat();
     this.typeflag = block[TYPEFLAG]!;
-    this.mode = parseNumeric(block, 100, 108);
+    this.mode = this.#readMode();
     this.uid = parseNumeric(block, 108, 116);
     this.gid = parseNumeric(block, 116, 124);
     this.size = parseNumeric(block, 124, 136);
@@ -113,11 +113,18 @@ export class TarHeader {
     return this.#badField();
   }
 
+  /** The low sixteen bits of a base-256 mode: its 56 or more bits are too many for a double, and only twelve count. */
+  #readMode(): number {
+    const { block } = this;
+    return block[100]! < 0x80 ? parseNumeric(block, 100, 108) : block[106]! * 256 + block[107]!;
+  }
+
   #badField(): string | undefined {
     if (Number.isNaN(this.mode)) return "mode";
     if (Number.isNaN(this.uid)) return "uid";
     if (Number.isNaN(this.gid)) return "gid";
-    if (Number.isNaN(this.size) || Math.abs(this.size) === Infinity) return "size";
+    // Negative too where a pax size would replace it, as in Go.
+    if (!(this.size >= 0 && this.size < Infinity)) return "size";
     if (Number.isNaN(this.mtimeSeconds)) return "mtime";
     if (Number.isNaN(this.deviceMajor)) return "devmajor";
     if (Number.isNaN(this.deviceMinor)) return "devminor";

@@ -169,7 +169,7 @@ export class TarWalker {
     }
     const bad = header.read();
     if (bad !== undefined) throw this.#badHeader(offset, `a header has a bad ${bad} field`);
-    if (isExtension(header.typeflag)) this.#startExtension(offset);
+    if (isExtension(header.typeflag)) this.#startExtension();
     else this.#startEntry(offset);
   }
 
@@ -179,9 +179,8 @@ export class TarWalker {
     });
   }
 
-  #startExtension(offset: number): void {
+  #startExtension(): void {
     const { size, typeflag } = this.#header;
-    if (size < 0) throw this.#badHeader(offset, "an extension header has a negative size");
     this.#extensions.begin(typeflag, size);
     this.#paddingLeft = paddingAfter(size);
     this.#state = "extension";

@@ -153,6 +153,8 @@ test.each([
   ["an offset that is no number", "0,512,x,700"],
   ["a negative length", "0,512,8192,-700"],
   ["a segment beyond the end", "0,512,19999,700"],
+  ["a segment beyond the end of any file", "0,512,20000000000000,700"],
+  ["a segment beyond 64 bits", "0,512,9223372036854775807,9223372036854775807"],
   ["more data than there is", "0,512,8192,701"],
   ["less data than there is", "0,512,8192,699"],
   ["an odd count of numbers", "0,512,8192"],

@@ -215,6 +215,7 @@ describe("metadata", () => {
     expect(single(file({ mode: "0100644" })).mode).toBe(0o644);
     expect(single(file({ raw: { mode: { base256: 0o104755 } } })).mode).toBe(0o4755);
     expect(single(file({ raw: { mode: { base256: -1 } } })).mode).toBe(0o7777);
+    expect(single(file({ raw: { mode: { hex: "ff36630033627801" } } })).mode).toBe(0o4001);
   });
 
   test("owners: octal, base-256, pax, in rising order; blank is 0", () => {
@@ -452,6 +453,9 @@ describe("blocks", () => {
   test("sizes: negative, beyond 64 bits, and no numbers are refused; large ones meet a limit", () => {
     const size = (value: JsonObject | string): string => code([{ ...a, raw: { size: value } }]);
     expect(size({ base256: -1 })).toBe("ERR_LAYER_CORRUPT");
+    expect(
+      code([file({ content: "abc", raw: { size: { base256: -3 } }, pax: { size: "3" } })]),
+    ).toBe("ERR_LAYER_CORRUPT");
     expect(size({ hex: "8fffffffffffffffffffffff" })).toBe("ERR_LAYER_CORRUPT");
     expect(size("00000000008\u0000")).toBe("ERR_LAYER_CORRUPT");
     expect(size({ base256: 2 ** 40 })).toBe("ERR_LIMIT_EXCEEDED");
