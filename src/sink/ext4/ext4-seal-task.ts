@@ -1,5 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import { ioError } from "../io-error.ts";
+import { posixAvailable } from "../posix.ts";
 import { BlockUsage } from "./block-usage.ts";
 import { createBodyMap } from "./body-map.ts";
 import { PRIMARY_SUPERBLOCK_OFFSET } from "./format.ts";
@@ -27,11 +28,12 @@ export function runExt4SealTask(task: Ext4SealTask): Ext4SealResult | undefined 
 function writeMetadata(work: Ext4SealWork): Ext4SealResult {
   const { imagePath, layers, leftovers } = work;
   return withImage(imagePath, constants.O_RDWR, (fd) => {
-    const file = new SealedImageFile({ fd, imagePath, bodies: bodyRanges(layers), leftovers });
-    const { usedBlocks, omissions } = writeExt4Metadata(inputOf(work, file));
+    const bodies = bodyRanges(layers);
+    const file = new SealedImageFile({ fd, imagePath, bodies, canPunch: posixAvailable() });
+    for (const range of leftovers) file.erase(range);
+    const { omissions } = writeExt4Metadata(inputOf(work, file));
     return {
       kind: "ext4-seal",
-      usedBlocks,
       omissions,
       superblock: file.superblock(),
       checksums: file.checksums(),

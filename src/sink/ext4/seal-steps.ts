@@ -11,9 +11,9 @@ export interface Ext4SealWork {
   readonly identity: Ext4Identity;
   readonly tree: RootfsTree;
   readonly layers: readonly PlacedLayer[];
-  /** Past the last block that any placer may have written. */
+  /** Past the last block of any layer. */
   readonly firstFreeBlock: number;
-  /** What only failed attempts have written. */
+  /** What only failed attempts have written; no layer has it, and it may lie behind all of them. */
   readonly leftovers: readonly BlockRange[];
   /** One element; not 0 once the import is cancelled. */
   readonly cancelled: Int32Array;
@@ -35,7 +35,6 @@ export type Ext4SealTask =
 
 export interface Ext4SealResult {
   readonly kind: "ext4-seal";
-  readonly usedBlocks: number;
   readonly omissions: readonly string[];
   readonly superblock: Uint8Array;
   readonly checksums: ChecksummedRanges;

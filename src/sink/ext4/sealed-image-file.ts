@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { ImportError } from "../../errors.ts";
 import { BLOCK_BYTES, PIECE_BLOCKS } from "../block-placement.ts";
 import { errnoOf, ioError } from "../io-error.ts";
-import { posixAvailable, punchHole } from "../posix.ts";
+import { punchHole } from "../posix.ts";
 import { PRIMARY_SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES } from "./format.ts";
 import type { BlockRange } from "./geometry.ts";
 import type { ImageFile } from "./metadata-input.ts";
@@ -20,8 +20,8 @@ export interface SealedImageFileOptions {
   readonly imagePath: string;
   /** What the placers have written, ascending. */
   readonly bodies: ChecksummedRanges;
-  /** Written by attempts that failed, and by nobody since. */
-  readonly leftovers: readonly BlockRange[];
+  /** Whether holes can be punched, as far as one knows; else blocks are overwritten. */
+  readonly canPunch: boolean;
 }
 
 /**
@@ -42,12 +42,13 @@ export class SealedImageFile implements ImageFile {
 
   constructor(options: SealedImageFileOptions) {
     this.#options = options;
-    this.#canPunch = posixAvailable();
+    this.#canPunch = options.canPunch;
   }
 
   write(bytes: Uint8Array, position: number): void {
     if (position === PRIMARY_SUPERBLOCK_OFFSET && bytes.length === SUPERBLOCK_BYTES) {
-      this.#superblock = bytes.slice();
+      // Not `slice`: that of a Buffer is no copy.
+      this.#superblock = Uint8Array.from(bytes);
       return;
     }
     this.#io(() => writeAll(this.#options.fd, bytes, position));
@@ -66,7 +67,18 @@ export class SealedImageFile implements ImageFile {
       if (bodyEnd > end) break;
       this.#keep(body);
     }
-    this.#clear(range);
+    if (this.#punch(range)) return;
+    const { bodies } = this.#options;
+    for (let at = lastBefore(bodies, firstBlock); at < bodies.firstBlocks.length; at++) {
+      const body = { first: bodies.firstBlocks[at]!, blocks: bodies.blockCounts[at]! };
+      if (body.first >= end) break;
+      this.#overwrite(intersection(range, body));
+    }
+  }
+
+  /** Makes zeros of blocks that no body has, whoever wrote them. */
+  erase(range: BlockRange): void {
+    if (!this.#punch(range)) this.#overwrite(range);
   }
 
   /** The superblock that was kept back. Then nothing more is written here. */
@@ -140,21 +152,11 @@ export class SealedImageFile implements ImageFile {
     return bytes;
   }
 
-  #clear({ first, blocks }: BlockRange): void {
-    if (this.#canPunch && this.#punch(first * BLOCK_BYTES, blocks * BLOCK_BYTES)) return;
-    const { bodies, leftovers } = this.#options;
-    for (let at = lastBefore(bodies, first); at < bodies.firstBlocks.length; at++) {
-      const body = { first: bodies.firstBlocks[at]!, blocks: bodies.blockCounts[at]! };
-      if (body.first >= first + blocks) break;
-      this.#overwrite(intersection({ first, blocks }, body));
-    }
-    for (const leftover of leftovers) this.#overwrite(intersection({ first, blocks }, leftover));
-  }
-
   /** @returns whether the file system can do it */
-  #punch(offset: number, length: number): boolean {
+  #punch({ first, blocks }: BlockRange): boolean {
+    if (!this.#canPunch) return false;
     try {
-      punchHole(this.#options.fd, offset, length);
+      punchHole(this.#options.fd, first * BLOCK_BYTES, blocks * BLOCK_BYTES);
       return true;
     } catch (error) {
       this.#canPunch = false;

@@ -99,25 +99,27 @@ export class StreamPlacing {
     });
   }
 
+  /** Past the last block of any layer. */
   get firstFreeBlock(): number {
     let free = this.#room[0]?.first ?? 0;
-    this.#eachWritten((layout, blocks) => {
-      new StreamMap(layout).extents(blocks - 1, 1, (block) => {
-        free = Math.max(free, block + 1);
-      });
-    });
+    for (const { layout, placement } of this.layers) {
+      const map = new StreamMap(layout);
+      const blocks = Math.min(placement.blocks, map.capacityBlocks);
+      if (blocks > 0) map.extents(blocks - 1, 1, (block) => (free = Math.max(free, block + 1)));
+    }
     return free;
   }
 
   /** What only attempts that failed have written. */
   get leftovers(): readonly BlockRange[] {
     const ranges: BlockRange[] = [];
-    this.#eachWritten((layout, blocks, placedBlocks) => {
-      if (blocks <= placedBlocks) return;
-      new StreamMap(layout).extents(placedBlocks, blocks - placedBlocks, (first, count) => {
-        ranges.push({ first, blocks: count });
+    for (const [layer, { layout, placement }] of this.#placed) {
+      const count = this.#written[layer]![0]! - placement.blocks;
+      if (count <= 0) continue;
+      new StreamMap(layout).extents(placement.blocks, count, (first, blocks) => {
+        ranges.push({ first, blocks });
       });
-    });
+    }
     return ranges;
   }
 
@@ -125,14 +127,6 @@ export class StreamPlacing {
     if (this.#deal !== undefined)
       return { room: roomOf(this.#room), deal: { ...this.#deal, layer } };
     return { room: roomOf(withoutFirst(this.#room, this.#taken)) };
-  }
-
-  /** Calls `visit` for each layer of which something was written, with its present layout. */
-  #eachWritten(visit: (layout: StreamLayout, blocks: number, placedBlocks: number) => void): void {
-    for (const [layer, { layout, placement }] of this.#placed) {
-      const blocks = this.#written[layer]![0]!;
-      if (blocks > 0) visit(layout, blocks, placement.blocks);
-    }
   }
 }
 

@@ -1,0 +1,160 @@
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { BLOCK_BYTES } from "../../../src/sink/block-placement.ts";
+import { PRIMARY_SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES } from "../../../src/sink/ext4/format.ts";
+import { SealedImageFile } from "../../../src/sink/ext4/sealed-image-file.ts";
+import { RangeColumns, type ChecksummedRanges } from "../../../src/sink/ext4/written-ranges.ts";
+import { importErrorOf } from "../../support/import-error.ts";
+import { scratchDirectory } from "../../support/scratch.ts";
+
+const BLOCKS = 400;
+
+interface Range {
+  readonly first: number;
+  readonly blocks: number;
+}
+
+/** Ranges with gaps in between, each with the byte that its blocks are filled with. */
+const BODIES = fc
+  .array(fc.record({ gap: fc.nat(3), blocks: fc.integer({ min: 1, max: 20 }) }), { maxLength: 12 })
+  .map((parts) => rangesOf(parts, 5));
+const RELEASED = fc
+  .array(
+    fc.record({ gap: fc.integer({ min: 1, max: 12 }), blocks: fc.integer({ min: 1, max: 30 }) }),
+    {
+      maxLength: 12,
+    },
+  )
+  .map((parts) => rangesOf(parts, 2));
+
+function rangesOf(parts: readonly { gap: number; blocks: number }[], start: number): Range[] {
+  let next = start;
+  return parts.map(({ gap, blocks }) => {
+    const first = next + gap;
+    next = first + blocks;
+    return { first, blocks };
+  });
+}
+
+function checksummed(image: Buffer, ranges: readonly Range[]): ChecksummedRanges {
+  const columns = new RangeColumns();
+  for (const { first, blocks } of ranges) {
+    const bytes = image.subarray(first * BLOCK_BYTES, (first + blocks) * BLOCK_BYTES);
+    columns.add(first, blocks, crc32(bytes));
+  }
+  return columns.sorted();
+}
+
+/** Blocks of bodies are filled with their number, from 1 on. */
+function imageWith(bodies: readonly Range[]): Buffer {
+  const image = Buffer.alloc(BLOCKS * BLOCK_BYTES);
+  for (const { first, blocks } of bodies) {
+    for (let block = first; block < first + blocks; block++) {
+      image.fill((block % 255) + 1, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
+    }
+  }
+  return image;
+}
+
+function withFile<T>(image: Buffer, action: (fd: number, imagePath: string) => T): T {
+  const imagePath = join(scratchDirectory(), "image");
+  const fd = openSync(imagePath, "wx+");
+  try {
+    ftruncateSync(fd, image.length);
+    writeSync(fd, image, 0, image.length, 0);
+    return action(fd, imagePath);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+test.each([true, false])(
+  "released blocks read as zeros, and what is left has its checksums (holes can be punched: %s)",
+  (canPunch) => {
+    fc.assert(
+      fc.property(BODIES, RELEASED, (bodies, released) => {
+        const image = imageWith(bodies);
+        const expected = Buffer.from(image);
+        withFile(image, (fd, imagePath) => {
+          const file = new SealedImageFile({
+            fd,
+            imagePath,
+            bodies: checksummed(image, bodies),
+            canPunch,
+          });
+          for (const { first, blocks } of released) {
+            file.release(first, blocks);
+            expected.fill(0, first * BLOCK_BYTES, (first + blocks) * BLOCK_BYTES);
+          }
+          file.write(Buffer.alloc(SUPERBLOCK_BYTES, 0xee), PRIMARY_SUPERBLOCK_OFFSET);
+          file.write(Buffer.alloc(2 * BLOCK_BYTES, 0xdd), 3 * BLOCK_BYTES);
+          file.write(Buffer.alloc(100, 0xcc), 4 * BLOCK_BYTES);
+          const checksums = file.checksums();
+          expected.fill(0xdd, 3 * BLOCK_BYTES, 5 * BLOCK_BYTES);
+          expected.fill(0xcc, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES + 100);
+          const found = readFileSync(imagePath);
+          expect(found.equals(expected)).toBe(true);
+          found.fill(0xee, PRIMARY_SUPERBLOCK_OFFSET, PRIMARY_SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES);
+          const covered = [...checksums.firstBlocks].map((first, at) => ({
+            first,
+            blocks: checksums.blockCounts[at] ?? 0,
+          }));
+          expect(checksums).toEqual(checksummed(found, covered));
+          const inRanges = new Set(covered.flatMap(blocksOf));
+          const written = blocksOf({ first: 0, blocks: BLOCKS }).filter(
+            (block) => found.readUInt8(block * BLOCK_BYTES + PRIMARY_SUPERBLOCK_OFFSET) !== 0,
+          );
+          expect([...inRanges]).toEqual(written);
+        });
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
+
+function blocksOf({ first, blocks }: Range): number[] {
+  return Array.from({ length: blocks }, (_, offset) => first + offset);
+}
+
+test("the superblock is kept back, and the file has no magic number", () => {
+  withFile(Buffer.alloc(BLOCKS * BLOCK_BYTES), (fd, imagePath) => {
+    const bodies = new RangeColumns().sorted();
+    const file = new SealedImageFile({ fd, imagePath, bodies, canPunch: false });
+    expect(() => file.superblock()).toThrow(/no superblock/);
+    const superblock = Buffer.alloc(SUPERBLOCK_BYTES, 1);
+    file.write(superblock, PRIMARY_SUPERBLOCK_OFFSET);
+    superblock.fill(2);
+    expect(file.superblock().every((byte) => byte === 1)).toBe(true);
+    expect(readFileSync(imagePath).every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+test("bodies that read back as something else are not vouched for", () => {
+  const bodies = [{ first: 10, blocks: 4 }];
+  const image = imageWith(bodies);
+  const ranges = checksummed(image, bodies);
+  image[12 * BLOCK_BYTES] = 0;
+  withFile(image, (fd, imagePath) => {
+    const file = new SealedImageFile({ fd, imagePath, bodies: ranges, canPunch: false });
+    const error = importErrorOf(() => file.release(11, 1));
+    expect(error).toMatchObject({
+      code: "ERR_OUTPUT_IO",
+      details: { offsetBytes: 10 * BLOCK_BYTES },
+    });
+  });
+});
+
+test("what an earlier attempt wrote is erased, with holes or with zeros", () => {
+  for (const canPunch of [true, false]) {
+    const image = imageWith([{ first: 20, blocks: 300 }]);
+    withFile(image, (fd, imagePath) => {
+      const bodies = new RangeColumns().sorted();
+      const file = new SealedImageFile({ fd, imagePath, bodies, canPunch });
+      file.erase({ first: 20, blocks: 300 });
+      expect(readFileSync(imagePath).equals(Buffer.alloc(image.length))).toBe(true);
+    });
+  }
+});
