@@ -129,7 +129,8 @@ function familyOf(facts: AnswerFacts, said: RegistrySaid): Family {
 
 function familyOfStatus(facts: AnswerFacts, said: RegistrySaid): Family {
   const { status, kind } = facts;
-  if (status === 402 || status === 451) return { code: "ERR_AUTH_DENIED", retry: "no" };
+  if (status === 402 || status === 407 || status === 451)
+    return { code: "ERR_AUTH_DENIED", retry: "no" };
   if (status === 404 || status === 410 || (status === 400 && said.code === "NAME_INVALID")) {
     if (kind === "token") return { code: "ERR_REGISTRY_PROTOCOL", retry: "no" };
     const retry = facts.method === "HEAD" ? "get" : "no";

@@ -31,3 +31,10 @@ test.each([
   expect(verdict).toMatchObject({ retry: "yes" });
   expect(verdict.retryAfterMs).toBe(waitMs);
 });
+
+test("a 407 is a login that a proxy wants, not a registry that errs", () => {
+  expect(classifyResponse(answer(407, {}))).toMatchObject({
+    code: "ERR_AUTH_DENIED",
+    retry: "no",
+  });
+});

@@ -91,7 +91,7 @@ class Script {
     this.#scripted = later;
     const scripted = this.#toAnswer(answer, range);
     const location = scripted.headers["location"];
-    this.#expectedPath = location?.replace(/^https?:\/\/[^/]*/, "");
+    this.#expectedPath = location === undefined ? undefined : pathOf(location, request.path);
     return scripted;
   }
 
@@ -134,6 +134,12 @@ class Script {
       value,
     );
   }
+}
+
+/** Byte for byte as it stands in the Location (RED-5), which may be relative and have a fragment. */
+function pathOf(location: string, requestPath: string): string {
+  const path = location.replace(/^https?:\/\/[^/]*/, "").replace(/#.*$/, "");
+  return path.startsWith("/") ? path : requestPath.replace(/[^/]*$/, path);
 }
 
 const ENDS = ["clean", "early", "reset", "stall", "slow"] as const;
