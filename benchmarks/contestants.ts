@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 /** Someone who turns a reference into a root filesystem: what it runs in an empty work directory. */
 export interface Contestant {
   readonly name: string;
+  /** What the others are compared with. */
+  readonly isOurs?: boolean;
   /** What it leaves: tools are compared within a kind, and across kinds only as a remark. */
   readonly result: "directory" | "disk image" | "layer store";
   /** Whether the bytes are on the disk when it says it is done. */
@@ -17,10 +19,12 @@ const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
 /** @param reference without a scheme; $W is the work directory of the run */
 export function contestants(reference: string): readonly Contestant[] {
   const copy = `skopeo copy -q --src-tls-verify=false docker://${reference} oci:$W/oci:i`;
-  const node = `${process.execPath} ${COMMAND} sbx image import ${reference} --quiet --format dir`;
+  const command = `${process.execPath} ${COMMAND} sbx image import ${reference} --quiet`;
   return [
-    ours("rootlift", node, true),
-    ours("rootlift --no-fsync", `${node} --no-fsync`, false),
+    ours(command, "disk image", true),
+    ours(command, "disk image", false),
+    ours(command, "directory", true),
+    ours(command, "directory", false),
     {
       name: "skopeo + umoci",
       result: "directory",
@@ -44,8 +48,10 @@ export function contestants(reference: string): readonly Contestant[] {
   ];
 }
 
-function ours(name: string, command: string, syncs: boolean): Contestant {
-  return { name, result: "directory", syncs, script: `ROOTLIFT_HOME=$W/home ${command}` };
+function ours(command: string, result: "directory" | "disk image", syncs: boolean): Contestant {
+  const options = `--format ${result === "directory" ? "dir" : "ext4"}${syncs ? "" : " --no-fsync"}`;
+  const script = `ROOTLIFT_HOME=$W/home ${command} ${options}`;
+  return { name: `rootlift ${options}`, isOurs: true, result, syncs, script };
 }
 
 function buildah(reference: string): Contestant {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startTestRegistry } from "../test/support/test-registry/test-registry.ts";
@@ -9,13 +9,31 @@ import { runCommand } from "./run-command.ts";
 
 /**
  * The main job, with nothing but this repository: a registry on loopback, an image made of what the machine has, pushed
- * there and imported with the real command line, listed, described, and run.
+ * there and imported with the real command line: as a disk image, which is listed, described and checked, and as a directory,
+ * in which the app runs.
  */
 const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
 const REPOSITORY = "demo/hello";
 
 function say(text: string): void {
   process.stdout.write(`\n── ${text}\n`);
+}
+
+function mib(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}
+
+/** Where e2fsprogs is installed, an opinion that is not ours. */
+function checkImage(imagePath: string): void {
+  const { size, blocks } = statSync(imagePath);
+  say(`e2fsck -fn rootfs.ext4 (a disk of ${mib(size)}, of which ${mib(blocks * 512)} are taken)`);
+  const run = spawnSync("e2fsck", ["-fn", imagePath], { encoding: "utf8" });
+  if (run.error !== undefined) {
+    process.stdout.write("e2fsck is not installed here; tl sbx image verify needs nothing\n");
+    return;
+  }
+  process.stdout.write(run.stdout);
+  if (run.status !== 0) throw new Error(`e2fsck ended with ${run.status ?? run.signal}`);
 }
 
 /** As root the app runs in its root filesystem; without root (or chroot) what was written is compared. */
@@ -49,12 +67,15 @@ async function demo(homePath: string): Promise<void> {
       say(`tl sbx image ${args.join(" ")}`);
       return runCommand(process.execPath, [COMMAND, "sbx", "image", ...args], { env });
     };
-    await tl("import", reference, "--format", "dir", ...owner);
+    await tl("import", reference);
     process.stdout.write(await tl("ls"));
     const record: unknown = JSON.parse(await tl("describe", "hello", "--json"));
     process.stdout.write(`${JSON.stringify(record, undefined, 2)}\n`);
-    runImage(pathOf(record), isRoot);
+    checkImage(pathOf(record));
+    await tl("import", reference, "-n", "hello-directory", "--format", "dir", ...owner);
+    runImage(pathOf(JSON.parse(await tl("describe", "hello-directory", "--json"))), isRoot);
     process.stdout.write(await tl("rm", "hello"));
+    process.stdout.write(await tl("rm", "hello-directory"));
   } finally {
     await registry.close();
   }
