@@ -49,10 +49,12 @@ class TreeMerge implements LayerMerge {
     const markers = new LayerMarkers(context, batches);
     markers.hide();
     const placer = new EntryPlacer(context);
+    let number = 0;
     for (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
         placer.impliedDirectories = 0;
-        if (!isMarker(batch, i)) placer.place(batch, i);
+        if (!isMarker(batch, i)) placer.place(batch, i, markers.hiddenTarget(number));
+        number += 1;
         this.#entries += 1 + placer.impliedDirectories;
         this.#checkLimits(context, batch, i);
       }

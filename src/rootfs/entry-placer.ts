@@ -54,15 +54,18 @@ export class EntryPlacer {
     this.#maxComponent = Math.min(MAX_COMPONENT, context.limits.componentBytes);
   }
 
-  /** @throws ImportError as `LayerMerge` says */
-  place(batch: EntryBatch, i: number): void {
+  /**
+   * @param hiddenTarget of a hard link: the inode that it names and that a later marker has hidden, or NONE
+   * @throws ImportError as `LayerMerge` says
+   */
+  place(batch: EntryBatch, i: number, hiddenTarget: number): void {
     const type = TYPE_BITS[batch.types[i]!]!;
     if (batch.pathLengths[i] === 0) {
       this.#placeRoot(batch, i, type);
       return;
     }
     this.#findPlace(batch, i);
-    if (type === 0) this.#placeHardLink(batch, i);
+    if (type === 0) this.#placeHardLink(batch, i, hiddenTarget);
     else if (type === S_IFDIR && this.#existing !== NONE && this.#isDirectory(this.#existing)) {
       this.#mergeDirectory(this.#existing, batch, i);
     } else this.#putInode(this.#newInode(batch, i, type));
@@ -163,14 +166,16 @@ export class EntryPlacer {
     inodes.xattrLengths[inode] = length;
   }
 
-  #placeHardLink(batch: EntryBatch, i: number): void {
+  #placeHardLink(batch: EntryBatch, i: number, hiddenTarget: number): void {
     const { tree, limits, failure } = this.#context;
     // The old object goes before the target is looked up: no path leads through it any more.
     if (this.#existing !== NONE && this.#mayLead(this.#existing)) {
       tree.remove(this.#existing);
       this.#existing = NONE;
     }
-    const inode = tree.names.inodes[this.#findTarget(batch, i)]!;
+    const target = this.#findTarget(batch, i);
+    const inode = target === NONE ? hiddenTarget : tree.names.inodes[target]!;
+    if (inode === NONE) throw this.#badTarget(batch, i, "is not there");
     tree.inodes.linkCounts[inode] = tree.inodes.linkCounts[inode]! + 1;
     this.#putInode(inode);
     if (tree.inodes.linkCounts[inode] > limits.hardLinks) {
@@ -187,23 +192,25 @@ export class EntryPlacer {
     return type === S_IFDIR || type === S_IFLNK;
   }
 
-  /** Rule 18: the target's last component is not followed, and it is there already. @returns its name */
+  /** Rule 18: the target's last component is not followed, and it is there already. @returns its name, or NONE */
   #findTarget(batch: EntryBatch, i: number): number {
-    const { tree, walker, failure } = this.#context;
-    const refuse = (why: string): Error =>
-      failure.linkTarget(pathOfEntry(batch, i), linkOfEntry(batch, i), why);
+    const { tree, walker } = this.#context;
     const start = batch.linkOffsets[i]!;
     const end = start + batch.linkLengths[i]!;
-    if (start === end) throw refuse("is the root directory");
+    if (start === end) throw this.#badTarget(batch, i, "is the root directory");
     const from = lastComponent(batch.bytes, start, end);
     const outcome = walkToParent(walker, batch.bytes, start, from);
-    if (outcome === Walk.missing || outcome === Walk.notDirectory) throw refuse("is not there");
+    if (outcome === Walk.missing || outcome === Walk.notDirectory) return NONE;
     if (outcome !== Walk.found) throw walkFailure(this.#context, outcome, pathOfEntry(batch, i));
     const target = tree.names.find(walker.directory, batch.bytes, from, end);
-    if (target === NONE) throw refuse("is not there");
-    if (target === this.#existing) throw refuse("is the link itself");
-    if (this.#isDirectory(target)) throw refuse("is a directory");
+    if (target === NONE) return NONE;
+    if (target === this.#existing) throw this.#badTarget(batch, i, "is the link itself");
+    if (this.#isDirectory(target)) throw this.#badTarget(batch, i, "is a directory");
     return target;
+  }
+
+  #badTarget(batch: EntryBatch, i: number, why: string): Error {
+    return this.#context.failure.linkTarget(pathOfEntry(batch, i), linkOfEntry(batch, i), why);
   }
 
   /** Rule 19: the link's metadata are the inode's; its xattrs only if it brings some. */

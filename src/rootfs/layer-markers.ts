@@ -8,7 +8,13 @@ import {
   walkToParent,
 } from "./merge-context.ts";
 import { Walk } from "./path-walker.ts";
-import { NONE, S_IFDIR, S_IFLNK } from "./rootfs-tree.ts";
+import { NONE, ROOT, S_IFDIR, S_IFLNK } from "./rootfs-tree.ts";
+
+/** What a hard link named when it came, and the link's number in the layer. */
+interface LinkTarget {
+  readonly number: number;
+  readonly name: number;
+}
 
 /**
  * The whiteouts and opaque markers of one layer (image-spec layer.md, "Whiteouts"; layer-cases.md rules 6 to 9).
@@ -20,6 +26,8 @@ import { NONE, S_IFDIR, S_IFLNK } from "./rootfs-tree.ts";
  * One thing of the own layer counts: when an entry before the marker has put something else in the place of a link that
  * leads to it, the marker lies in the new object, and nothing lower is in there. Docker's overlay2 writes such layers:
  * `rm lib; mkdir lib` becomes `lib/`, `lib/.wh..wh..opq`, and that must not empty `usr/lib`.
+ *
+ * And a hard link before the marker may name what the marker hides: it was there at that point (rule 18).
  */
 export class LayerMarkers {
   readonly #context: MergeContext;
@@ -28,6 +36,8 @@ export class LayerMarkers {
   readonly #blocked: number[] = [];
   /** For each name of the lower tree: 1 + the number of the first entry that replaces it, or 0. Empty when no marker needs it. */
   #replaced: Uint32Array = new Uint32Array(0);
+  /** By the number of a hard link: the inode that it names and that a marker after it hides. */
+  readonly #hiddenTargets = new Map<number, number>();
 
   constructor(context: MergeContext, batches: readonly EntryBatch[]) {
     this.#context = context;
@@ -37,13 +47,28 @@ export class LayerMarkers {
   /** Hides what the markers name. Comes before the layer's first entry. */
   hide(): void {
     if (this.#needsLinks()) this.#replaced = this.#findReplaced();
+    const targets: LinkTarget[] = [];
+    const end = this.#endOfMarkers();
     let first = 0;
     for (const batch of this.#batches) {
-      for (let i = 0; i < batch.count; i++) {
+      for (let i = 0; i < batch.count && first + i < end; i++) {
         if (isMarker(batch, i)) this.#hideOne(batch, i, first + i);
+        else if (batch.types[i] === EntryType.hardlink) {
+          const name = this.#targetOf(batch, i);
+          if (name !== NONE) targets.push({ number: first + i, name });
+        }
       }
       first += batch.count;
     }
+    const { tree } = this.#context;
+    for (const { number, name } of targets) {
+      if (!tree.names.has(name)) this.#hiddenTargets.set(number, tree.names.inodes[name]!);
+    }
+  }
+
+  /** The inode that a hard link names and that a marker after it has hidden, or NONE. @param number of the link in the layer */
+  hiddenTarget(number: number): number {
+    return this.#hiddenTargets.get(number) ?? NONE;
   }
 
   /**
@@ -126,13 +151,43 @@ export class LayerMarkers {
     return replaced;
   }
 
+  /** One more than the number of the last marker; 0 for none. */
+  #endOfMarkers(): number {
+    let end = 0;
+    let first = 0;
+    for (const batch of this.#batches) {
+      for (let i = 0; i < batch.count; i++) if (isMarker(batch, i)) end = first + i + 1;
+      first += batch.count;
+    }
+    return end;
+  }
+
+  /** The name of a hard link's target, unless it is a directory, or the object that the link replaces leads to it. */
+  #targetOf(batch: EntryBatch, i: number): number {
+    const { tree, walker } = this.#context;
+    const replaced = this.#lowerNameAt(batch, i);
+    const start = batch.linkOffsets[i]!;
+    const target = this.#lowerName(batch.bytes, start, start + batch.linkLengths[i]!);
+    if (target === NONE || tree.isDirectory(target)) return NONE;
+    for (let at = 0; at < walker.linksFollowed; at++) {
+      if (walker.links[at] === replaced) return NONE;
+    }
+    for (let at = target; at !== ROOT; at = tree.names.parents[at]!) {
+      if (at === replaced) return NONE;
+    }
+    return target;
+  }
+
   #lowerNameAt(batch: EntryBatch, i: number): number {
-    const { walker, tree } = this.#context;
     const start = batch.pathOffsets[i]!;
-    const end = start + batch.pathLengths[i]!;
-    const from = lastComponent(batch.bytes, start, end);
-    if (start === end || walkToParent(walker, batch.bytes, start, from) !== Walk.found) return NONE;
-    return tree.names.find(walker.directory, batch.bytes, from, end);
+    return this.#lowerName(batch.bytes, start, start + batch.pathLengths[i]!);
+  }
+
+  #lowerName(bytes: Uint8Array, start: number, end: number): number {
+    const { walker, tree } = this.#context;
+    const from = lastComponent(bytes, start, end);
+    if (start === end || walkToParent(walker, bytes, start, from) !== Walk.found) return NONE;
+    return tree.names.find(walker.directory, bytes, from, end);
   }
 
   /** Whether paths lead through the name as before once the entry is there: the same link, a directory over a directory. */

@@ -61,6 +61,13 @@ export class NameTable {
     }
   }
 
+  /** Whether the name was not removed. */
+  has(name: number): boolean {
+    const start = this.nameOffsets[name]!;
+    const end = start + this.nameLengths[name]!;
+    return name === ROOT || this.find(this.parents[name]!, this.arena.bytes, start, end) === name;
+  }
+
   /** Appends a child; the caller knows that there is none of that name yet, and sets `inodes`. */
   add(parent: number, source: Uint8Array, start: number, end: number): number {
     const name = this.#allocate(parent);

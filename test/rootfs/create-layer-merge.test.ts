@@ -311,8 +311,31 @@ describe("hard links", () => {
     expect(shape(lower, [hardlink("b", "usr/bin/a")], [hardlink("bin/a", "b")])).toEqual(expected);
   });
 
+  test("a target that a later marker of the layer hides was there when the link came", () => {
+    const lower = [file("d/a", 1), file("k", 2)];
+    const moved = ["b file 1001 #1"];
+    expect(shape(lower, [hardlink("b", "d/a"), whiteout("d"), whiteout("k")])).toEqual(moved);
+    expect(shape(lower, [hardlink("b", "d/a"), opaque("")])).toEqual(moved);
+    expect(shape(lower, [hardlink("b", "k"), whiteout("k"), opaque("d")])).toEqual([
+      "b file 1002 #2",
+      "d directory",
+    ]);
+    const anew = [hardlink("b", "k"), file("k", 3), whiteout("k")];
+    expect(shape([file("k", 2)], anew)).toEqual(["b file 1002 #2", "k file 1003 #3"]);
+    const replacing = [hardlink("d", "d/a"), whiteout("d")];
+    expect(refusal([lower, replacing]).code).toBe("ERR_LINK_TARGET_MISSING");
+    const behind = [hardlink("s", "s/a"), whiteout("d")];
+    expect(refusal([[...lower, symlink("s", "d")], behind]).code).toBe("ERR_LINK_TARGET_MISSING");
+  });
+
   const refused: readonly (readonly [string, Layer, string])[] = [
     ["is missing", [hardlink("b", "a")], "is not there"],
+    [
+      "is whited out between two links",
+      [hardlink("b", "low"), whiteout("low"), hardlink("c", "low")],
+      "is not there",
+    ],
+    ["is the link itself, whited out later", [hardlink("low", "low"), whiteout("low")], "is not"],
     ["comes later", [hardlink("b", "a"), file("a", 1)], "is not there"],
     ["is whited out by the layer", [whiteout("low"), hardlink("b", "low")], "is not there"],
     ["has a file as its parent", [hardlink("b", "low/x")], "is not there"],

@@ -103,25 +103,32 @@ const last = ({ stack }: Arrival): Inode => {
 };
 
 function applyLayer(root: Inode, entries: readonly LayerEntry[], limits: ReferenceLimits): void {
-  const blocked = hideLower(root, entries, limits);
-  for (const entry of entries) if (!isMarker(entry)) place(root, entry, limits);
+  const { blocked, hiddenTargets } = hideLower(root, entries, limits);
+  for (const entry of entries) {
+    if (!isMarker(entry)) place(root, entry, { limits, hiddenTarget: hiddenTargets.get(entry) });
+  }
   for (const marker of blocked) walk(root, directoryOf(marker), limits);
 }
 
 const directoryOf = ({ type, path }: LayerEntry): string[] =>
   type === "opaque" ? parts(path) : parts(path).slice(0, -1);
 
-/** @returns the markers whose directory is none */
+/** @returns the markers whose directory is none, and what hard links named before a later marker hid it */
 function hideLower(
   root: Inode,
   entries: readonly LayerEntry[],
   limits: ReferenceLimits,
-): LayerEntry[] {
+): { readonly blocked: LayerEntry[]; readonly hiddenTargets: ReadonlyMap<LayerEntry, Inode> } {
+  const targets = new Map<LayerEntry, Name>();
   const lower = entries.map((entry) =>
     isMarker(entry) ? undefined : lowerName(root, entry, limits),
   );
   const blocked: LayerEntry[] = [];
   entries.forEach((marker, number) => {
+    if (marker.type === "hardlink") {
+      const target = namedTarget(root, marker, limits);
+      if (target !== undefined) targets.set(marker, target);
+    }
     if (!isMarker(marker)) return;
     const arrival = attempt(() => walk(root, directoryOf(marker), limits));
     if (arrival === undefined) blocked.push(marker);
@@ -136,7 +143,31 @@ function hideLower(
     if (marker.type === "opaque") last(arrival).children.clear();
     else last(arrival).children.delete(parts(marker.path).at(-1) ?? "");
   });
-  return blocked;
+  const hidden = [...targets].filter(
+    ([, { directory, name, inode }]) =>
+      directory.children.get(name) !== inode || !isBelow(root, directory),
+  );
+  return { blocked, hiddenTargets: new Map(hidden.map(([link, { inode }]) => [link, inode])) };
+}
+
+/** What a hard link names, unless it is a directory or the object that the link replaces leads to it. */
+function namedTarget(root: Inode, link: LayerEntry, limits: ReferenceLimits): Name | undefined {
+  const own = lowerName(root, link, limits);
+  const path = parts(link.link);
+  const arrival = attempt(() => walk(root, path.slice(0, -1), limits));
+  const target = lowerName(root, { ...link, path: link.link }, limits);
+  if (target === undefined || target.inode.type === "directory") return undefined;
+  if (own === undefined) return target;
+  const isOwn = ({ directory, name }: Name): boolean =>
+    directory === own.directory && name === own.name;
+  const below = own.inode.type === "directory" && isBelow(own.inode, target.directory);
+  return isOwn(target) || below || arrival?.links.some(isOwn) === true ? undefined : target;
+}
+
+/** Whether an object is a directory, or lies below it. */
+function isBelow(directory: Inode, object: Inode): boolean {
+  if (directory === object) return true;
+  return [...directory.children.values()].some((child) => isBelow(child, object));
 }
 
 function lowerName(root: Inode, entry: LayerEntry, limits: ReferenceLimits): Name | undefined {
@@ -157,7 +188,12 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-function place(root: Inode, entry: LayerEntry, limits: ReferenceLimits): void {
+function place(
+  root: Inode,
+  entry: LayerEntry,
+  context: { readonly limits: ReferenceLimits; readonly hiddenTarget: Inode | undefined },
+): void {
+  const { limits } = context;
   const name = parts(entry.path).at(-1);
   if (name === undefined) {
     if (entry.type !== "directory") throw new Refused("ERR_LAYER_CORRUPT");
@@ -183,23 +219,25 @@ function place(root: Inode, entry: LayerEntry, limits: ReferenceLimits): void {
   if (existing !== undefined) directory.children.delete(name);
   directory.children.set(
     name,
-    entry.type === "hardlink" ? linked(root, entry, limits) : made(entry),
+    entry.type === "hardlink" ? linked(root, entry, context) : made(entry),
   );
   if (entry.type === "hardlink") checkLinks(root, directory.children.get(name), limits);
 }
 
-function linked(root: Inode, entry: LayerEntry, limits: ReferenceLimits): Inode {
-  let arrival: Arrival;
+function linked(
+  root: Inode,
+  entry: LayerEntry,
+  context: { readonly limits: ReferenceLimits; readonly hiddenTarget: Inode | undefined },
+): Inode {
+  let found: Inode | undefined;
   try {
-    arrival = walk(root, parts(entry.link).slice(0, -1), limits);
+    const arrival = walk(root, parts(entry.link).slice(0, -1), context.limits);
+    const name = parts(entry.link).at(-1) ?? "";
+    if (arrival.missing.length === 0) found = last(arrival).children.get(name);
   } catch (error) {
-    const missing = error instanceof Refused && error.code === "ERR_NOT_A_DIRECTORY";
-    throw missing ? new Refused("ERR_LINK_TARGET_MISSING") : error;
+    if (!(error instanceof Refused && error.code === "ERR_NOT_A_DIRECTORY")) throw error;
   }
-  const target =
-    arrival.missing.length > 0
-      ? undefined
-      : last(arrival).children.get(parts(entry.link).at(-1) ?? "");
+  const target = found ?? context.hiddenTarget;
   if (target === undefined || target.type === "directory") {
     throw new Refused("ERR_LINK_TARGET_MISSING");
   }
