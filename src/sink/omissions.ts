@@ -32,7 +32,7 @@ export class Omissions implements OmissionList {
   /** @param what after the path: `device 1:3 left out` */
   add(path: Uint8Array, what: string): void {
     this.count++;
-    if (this.lines.length >= MOST_LINES || this.#charactersLeft <= 0) return;
+    if (!this.takesLines) return;
     const line = `${label(path)}: ${what}`;
     this.#charactersLeft -= line.length;
     this.lines.push(line);
@@ -44,6 +44,11 @@ export class Omissions implements OmissionList {
     const line = `${label(path)}: ${what}`;
     this.#ownerCharactersLeft -= line.length;
     this.ownerLines.push(line);
+  }
+
+  /** More lines are wanted: else the path need not be built. */
+  get takesLines(): boolean {
+    return this.lines.length < MOST_LINES && this.#charactersLeft > 0;
   }
 
   /** More lines are wanted: the path of an owner line need not be built when not. */

@@ -1,5 +1,4 @@
 import {
-  NONE,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
@@ -7,7 +6,6 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
-  nameBytesOf,
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
 import { DIRECTORY_ROOM, FIRST_INODE, RECORD_HEADER_BYTES, ROOT_INODE } from "./format.ts";
@@ -66,26 +64,42 @@ export class DirectoryEntries {
 
   /** Becomes the entries of the root, with a `lost+found` that the tree does not have. */
   listRootWithLostFound(tree: RootfsTree, numbers: InodeNumbers): void {
-    const start = numbers.childrenStarts[ROOT_INODE]!;
-    const names = [...numbers.children.subarray(start, numbers.childrenEnds[ROOT_INODE])];
-    const after = names.findIndex(
-      (name) => Buffer.compare(nameBytesOf(tree, name), LOST_FOUND) > 0,
-    );
-    const parts = names.map((name) => nameBytesOf(tree, name));
-    names.splice(after === -1 ? names.length : after, 0, NONE);
-    parts.splice(after === -1 ? parts.length : after, 0, LOST_FOUND);
-    this.#clear(Buffer.concat(parts));
-    let offset = 0;
-    for (const [at, name] of names.entries()) {
-      const inode = name === NONE ? undefined : tree.inodes[name]!;
-      const number = inode === undefined ? FIRST_INODE : numbers.numbers[inode]!;
-      const mode = inode === undefined ? S_IFDIR : tree.modes[inode]!;
-      const slot = this.#add(number, TYPE_BY_BITS[(mode & S_IFMT) >>> 12]!);
-      this.offsets[slot] = offset;
-      this.lengths[slot] = parts[at]!.length;
-      offset += parts[at]!.length;
-      this.#count(slot);
+    this.list(tree, numbers, ROOT_INODE);
+    let place = 0;
+    while (place < this.count && this.#compareName(place, LOST_FOUND) < 0) place++;
+    const last = this.#add(0, 0);
+    this.inodes.copyWithin(place + 1, place, last);
+    this.types.copyWithin(place + 1, place, last);
+    this.offsets.copyWithin(place + 1, place, last);
+    this.lengths.copyWithin(place + 1, place, last);
+    this.inodes[place] = FIRST_INODE;
+    this.types[place] = DIRECTORY_FILE_TYPE;
+    this.lengths[place] = LOST_FOUND.length;
+    this.#count(place);
+    this.#copyNames(place);
+  }
+
+  /** Gives the entries names of their own, with `lost+found` at one of them: the tree's bytes cannot be added to. */
+  #copyNames(lostFound: number): void {
+    let bytes = 0;
+    for (let slot = 0; slot < this.count; slot++) bytes += this.lengths[slot]!;
+    const from = this.nameBytes;
+    const to = new Uint8Array(bytes);
+    let end = 0;
+    for (let slot = 0; slot < this.count; slot++) {
+      const start = this.offsets[slot]!;
+      const length = this.lengths[slot]!;
+      if (slot === lostFound) to.set(LOST_FOUND, end);
+      else for (let at = 0; at < length; at++) to[end + at] = from[start + at]!;
+      this.offsets[slot] = end;
+      end += length;
     }
+    this.nameBytes = to;
+  }
+
+  #compareName(slot: number, name: Uint8Array): number {
+    const start = this.offsets[slot]!;
+    return Buffer.compare(this.nameBytes.subarray(start, start + this.lengths[slot]!), name);
   }
 
   /** Becomes the entries of an empty directory. */

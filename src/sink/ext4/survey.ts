@@ -57,7 +57,7 @@ export function surveyTree(input: Ext4MetadataInput, parts: SurveyParts): Survey
     requireStorable(tree, name);
     noteTime(tree, name, omissions);
     const plan = planner.planOf(inode, name);
-    for (const what of plan.leftOut) omissions.add(pathOf(tree, name), what);
+    for (const what of plan.leftOut) note(omissions, tree, name, what);
     if (plan.block !== undefined) xattrBlocks.want(plan.block);
     const type = typeOf(tree, inode);
     if (type === S_IFREG) {
@@ -137,5 +137,9 @@ function beyond(tree: RootfsTree, name: number, what: string, limit: number): Im
 function noteTime(tree: RootfsTree, name: number, omissions: Omissions): void {
   const seconds = tree.mtimeSeconds[tree.inodes[name]!]!;
   if (storableSeconds(seconds) === seconds) return;
-  omissions.add(pathOf(tree, name), `time ${seconds} is beyond what the file system holds`);
+  note(omissions, tree, name, `time ${seconds} is beyond what the file system holds`);
+}
+
+function note(omissions: Omissions, tree: RootfsTree, name: number, what: string): void {
+  omissions.add(omissions.takesLines ? pathOf(tree, name) : Buffer.alloc(0), what);
 }

@@ -14,6 +14,9 @@ import { encodeSuperblock } from "./superblock.ts";
 import { surveyTree } from "./survey.ts";
 import { XattrBlocks, XattrPlanner } from "./xattr-blocks.ts";
 
+/** Gaps between bodies that may be used when the disk is nearly full. */
+const MOST_GAPS = 65_536;
+
 /**
  * Makes a complete ext4 file system around bodies that lie in the image file already.
  *
@@ -80,13 +83,16 @@ function requireFittingLabel(label: string): void {
   });
 }
 
-/** Gives up what no body uses below the first block that was never dealt. @returns those blocks, which are zeros now */
+/**
+ * Gives up what no body uses below the first block that was never dealt.
+ * @returns the first of those runs, which are zeros now; all of them would be a list as long as a hostile image likes
+ */
 function releaseGaps(input: Ext4MetadataInput, usage: BlockUsage): readonly BlockRange[] {
   const gaps: BlockRange[] = [];
   for (const range of usableRanges(input.geometry, 0, input.firstFreeBlock)) {
     for (const gap of usage.freeRuns(range)) {
       input.file.release(gap.first, gap.blocks);
-      gaps.push(gap);
+      if (gaps.length < MOST_GAPS) gaps.push(gap);
     }
   }
   return gaps;

@@ -1,13 +1,14 @@
-import { hash } from "node:crypto";
 import { pathOf, S_IFMT, xattrListOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { BlockAllocator } from "./block-allocator.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { crc32c, crc32cOfUint32 } from "./crc32c.ts";
 import { MAX_XATTR_REFERENCES } from "./format.ts";
-import { planXattrs, type XattrPlan } from "./xattrs.ts";
+import { planXattrs, type XattrBlock, type XattrPlan } from "./xattrs.ts";
 
 /** Plans that are kept: most images give every file the same few lists, some give each its own. */
 const KEPT_PLANS = 512;
+/** Different blocks that are remembered: a block of its own for each file of a hostile image must not cost memory too. */
+const MOST_SHARED_BLOCKS = 65_536;
 const REFERENCES_OFFSET = 4;
 const CHECKSUM_OFFSET = 16;
 
@@ -57,39 +58,34 @@ interface SharedBlock {
  */
 export class XattrBlocks {
   readonly #shared = new Map<string, SharedBlock>();
+  /** Uses of blocks that are not in `#shared`, which is full: each gets its own. */
+  #unshared = 0;
 
   /** Counts one inode that needs this block. */
-  want(block: Uint8Array): void {
-    const key = keyOf(block);
-    const shared = this.#shared.get(key);
-    if (shared === undefined) this.#shared.set(key, { waiting: 1, block: 0, left: 0 });
-    else shared.waiting++;
+  want({ digest }: XattrBlock): void {
+    const shared = this.#shared.get(digest);
+    if (shared !== undefined) shared.waiting++;
+    else if (this.#shared.size === MOST_SHARED_BLOCKS) this.#unshared++;
+    else this.#shared.set(digest, { waiting: 1, block: 0, left: 0 });
   }
 
   /** Blocks for all that was wanted. */
   get blocks(): number {
-    let sum = 0;
-    for (const { waiting } of this.#shared.values())
+    let sum = this.#unshared;
+    for (const { waiting } of this.#shared.values()) {
       sum += Math.ceil(waiting / MAX_XATTR_REFERENCES);
+    }
     return sum;
   }
 
   /** The place of the block of one of the counted inodes; written when it is its first. */
-  place(block: Uint8Array, { writer, allocator, seed }: XattrBlockOutput): number {
-    const shared = this.#shared.get(keyOf(block));
-    if (shared === undefined) throw new Error("a block of attributes was not counted");
+  place({ bytes, digest }: XattrBlock, output: XattrBlockOutput): number {
+    const shared = this.#shared.get(digest);
+    if (shared === undefined) return writeBlock(bytes, 1, output);
     if (shared.left === 0) {
       shared.left = Math.min(shared.waiting, MAX_XATTR_REFERENCES);
       shared.waiting -= shared.left;
-      shared.block = allocator.takeOne();
-      const at = writer.begin(shared.block);
-      writer.bytes.set(block, at);
-      writer.view.setUint32(at + REFERENCES_OFFSET, shared.left, true);
-      // The seed is the file system's and the block's number, since the block has no one owner.
-      const low = crc32cOfUint32(seed, shared.block % 2 ** 32);
-      const numbered = crc32cOfUint32(low, Math.floor(shared.block / 2 ** 32));
-      const checksum = crc32c(numbered, writer.bytes, at, at + block.length);
-      writer.view.setUint32(at + CHECKSUM_OFFSET, checksum, true);
+      shared.block = writeBlock(bytes, shared.left, output);
     }
     shared.left--;
     return shared.block;
@@ -103,6 +99,20 @@ export interface XattrBlockOutput {
   readonly seed: number;
 }
 
-function keyOf(block: Uint8Array): string {
-  return hash("sha256", block, "base64");
+/** @returns where it lies */
+function writeBlock(
+  bytes: Uint8Array,
+  references: number,
+  { writer, allocator, seed }: XattrBlockOutput,
+): number {
+  const block = allocator.takeOne();
+  const at = writer.begin(block);
+  writer.bytes.set(bytes, at);
+  writer.view.setUint32(at + REFERENCES_OFFSET, references, true);
+  // The seed is the file system's and the block's number, since the block has no one owner.
+  const low = crc32cOfUint32(seed, block % 2 ** 32);
+  const numbered = crc32cOfUint32(low, Math.floor(block / 2 ** 32));
+  const checksum = crc32c(numbered, writer.bytes, at, at + bytes.length);
+  writer.view.setUint32(at + CHECKSUM_OFFSET, checksum, true);
+  return block;
 }

@@ -1,3 +1,4 @@
+import { hash as digest } from "node:crypto";
 import { ImportError, printable } from "../../errors.ts";
 import type { Xattr } from "../../rootfs/rootfs-tree.ts";
 import {
@@ -22,12 +23,19 @@ import { xattrVerdict, type StoredXattr } from "./xattr-names.ts";
 export interface XattrPlan {
   /** Bytes from the end of the inode's fields on; empty for none. */
   readonly inInode: Uint8Array;
-  /** A whole block without its reference count and checksum; undefined for none. */
-  readonly block: Uint8Array | undefined;
+  /** Undefined: no block is needed. */
+  readonly block: XattrBlock | undefined;
   /** The permission bits that the access ACL gives the inode. */
   readonly permissions: number | undefined;
   /** Attributes that ext4 cannot hold, and why. */
   readonly leftOut: readonly string[];
+}
+
+export interface XattrBlock {
+  /** All of it but the reference count and the checksum. */
+  readonly bytes: Uint8Array;
+  /** Of its bytes: equal blocks can be shared. */
+  readonly digest: string;
 }
 
 /**
@@ -107,7 +115,7 @@ function packForInode(xattrs: readonly StoredXattr[]): Uint8Array {
   return bytes;
 }
 
-function packBlock(xattrs: readonly StoredXattr[]): Uint8Array {
+function packBlock(xattrs: readonly StoredXattr[]): XattrBlock {
   const bytes = new Uint8Array(BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, XATTR_MAGIC, true);
@@ -118,7 +126,7 @@ function packBlock(xattrs: readonly StoredXattr[]): Uint8Array {
   });
   const hash = hashes.reduce((sum, entry) => (sum << 16) ^ (sum >>> 16) ^ entry, 0);
   view.setUint32(12, hash >>> 0, true);
-  return bytes;
+  return { bytes, digest: digest("sha256", bytes, "base64") };
 }
 
 /** @returns the hash of each entry */

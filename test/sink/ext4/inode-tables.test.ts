@@ -149,8 +149,9 @@ test("65,000 names of one file are possible, one more is not", async () => {
 });
 
 test("a directory with more sub-directories than can be counted says 1", async () => {
-  const most = await soundImage(directories(64_998), { diskMib: 700 });
-  expect(await debugfs(most.path, "stat d")).toContain("Links: 65000 ");
+  const most = join(scratchDirectory(), "most");
+  writeImage(most, directories(64_998), { diskMib: 700 });
+  expect(await debugfs(most, "stat d")).toContain("Links: 65000 ");
   const more = await soundImage(directories(64_999), { diskMib: 700 });
   expect(await debugfs(more.path, "stat d")).toContain("Links: 1 ");
 }, 120_000);
