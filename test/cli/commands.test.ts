@@ -183,6 +183,8 @@ test("the shell's completion knows commands and options", async () => {
     "register",
     "ls",
     "describe",
+    "files",
+    "verify",
     "export",
     "rm",
   ]);
