@@ -21,8 +21,9 @@ export interface Limits {
    */
   readonly entries: number;
   /**
-   * Names, link targets and extended attributes of one image, bytes: all are held in memory, the names as whole paths until
-   * they are merged. A million entries have some 100 MB. Attack: 8 MB of gzip hold a gigabyte of them.
+   * Names, link targets and extended attributes of one image, bytes: all are held in memory. A million entries have some
+   * 20 MB in the tree. Layers that wait to be merged hold whole paths (100 MB a million), and all of them together have as
+   * much again. Attack: 8 MB of gzip hold a gigabyte of attributes.
    */
   readonly metadataBytes: number;
   /** Extended attributes of one inode. */
