@@ -35,7 +35,7 @@ export interface Ext4Identity {
   readonly uuid: Uint8Array;
   /** 16 bytes, not all of them 0. */
   readonly hashSeed: Uint8Array;
-  /** The time of everything that no layer names: superblock, journal, `lost+found`. */
+  /** The time of everything that no layer names: superblock, journal, `lost+found`. Not ahead of the clock, or e2fsck says so. */
   readonly epochSeconds: number;
   /** At most 16 bytes. */
   readonly label: string;
