@@ -83,7 +83,13 @@ export class ImportError extends Error {
 export function cancellation(signal?: AbortSignal): ImportError {
   const reason: unknown = signal?.reason;
   if (reason instanceof ImportError) return reason;
-  return new ImportError("ERR_CANCELLED", "the import was cancelled");
+  // A plain `abort()` has a reason too, which says nothing.
+  const told = reason instanceof Error && reason.name !== "AbortError";
+  return new ImportError(
+    "ERR_CANCELLED",
+    "the import was cancelled",
+    told ? { cause: reason } : {},
+  );
 }
 
 /** @throws ImportError what `cancellation` makes of the signal */

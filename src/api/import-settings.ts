@@ -8,6 +8,7 @@ import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
 import { outputFormat } from "./output-format.ts";
 import type { ImageFormat, ImportSandboxImageOptions } from "./public-types.ts";
+import { requireText } from "./require-text.ts";
 import { projectOf, type Environment } from "./store-settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -39,6 +40,10 @@ export function importSettings(
   options: ImportSandboxImageOptions,
   env: Environment,
 ): ImportSettings {
+  requireText("the image reference", reference);
+  for (const name of ["registeredName", "platform", "output", "project", "home"] as const) {
+    if (options[name] !== undefined) requireText(name, options[name]);
+  }
   const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
   const concurrency = Math.min(wanted, MOST_CONNECTIONS);
   const limits = mergeLimits(options.limits ?? {});

@@ -1,4 +1,4 @@
-import { ImportError } from "../errors.ts";
+import { ImportError, printable } from "../errors.ts";
 import type { RegisteredImage } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 
@@ -14,7 +14,7 @@ export async function requireImage(
 }
 
 export function imageNotFound(nameOrId: string): ImportError {
-  return new ImportError("ERR_NOT_FOUND", `image '${nameOrId}' not found`, {
+  return new ImportError("ERR_NOT_FOUND", `image '${printable(nameOrId)}' not found`, {
     hint: "List the images with: tl sbx image ls",
   });
 }

@@ -13,6 +13,7 @@ import type {
   StoreOptions,
 } from "./public-types.ts";
 import { imageNotFound, requireImage } from "./require-image.ts";
+import { requireText } from "./require-text.ts";
 import { sandboxTemplate } from "./sandbox-template.ts";
 import { withStore } from "./store-settings.ts";
 import { printEvent } from "./verbose-events.ts";
@@ -133,11 +134,12 @@ export function listSandboxImages(options: StoreOptions = {}): Promise<SandboxTe
   );
 }
 
-/** @returns null when there is none. */
-export function findSandboxImageByName(
+/** @returns null when there is none. @throws ImportError ERR_OPTION_INVALID for what is no name at all */
+export async function findSandboxImageByName(
   name: string,
   options: StoreOptions = {},
 ): Promise<SandboxTemplate | null> {
+  requireText("imageName", name);
   return withStore(options, async (store, project) => {
     const found = await store.catalog.findByName(name, { project });
     return found === undefined ? null : sandboxTemplate(found);
@@ -145,21 +147,24 @@ export function findSandboxImageByName(
 }
 
 /** By name or id. @throws ImportError ERR_NOT_FOUND */
-export function describeSandboxImage(
+export async function describeSandboxImage(
   nameOrId: string,
   options: StoreOptions = {},
 ): Promise<SandboxTemplate> {
+  requireText("imageName", nameOrId);
   return withStore(options, async (store, project) => {
     return sandboxTemplate(await requireImage(store, nameOrId, project));
   });
 }
 
 /** Names an existing completed snapshot. @throws ImportError ERR_NOT_FOUND, ERR_SNAPSHOT_NOT_COMPLETED, ERR_NAME_TAKEN */
-export function registerSandboxImage(
+export async function registerSandboxImage(
   name: string,
   snapshotId: string,
   options: RegisterSandboxImageOptions = {},
 ): Promise<SandboxTemplate> {
+  requireText("imageName", name);
+  requireText("snapshotId", snapshotId);
   const { dockerfile, isPublic = false, replace = false } = options;
   return withStore(options, async (store, project) =>
     sandboxTemplate(
@@ -176,10 +181,11 @@ export function registerSandboxImage(
 }
 
 /** By name or id; removes the snapshot too when no other name has it. @returns the deleted name. @throws ImportError ERR_NOT_FOUND */
-export function deleteSandboxImage(
+export async function deleteSandboxImage(
   nameOrId: string,
   options: StoreOptions = {},
 ): Promise<{ readonly name: string }> {
+  requireText("imageName", nameOrId);
   return withStore(options, async (store, project) => {
     const removed = await store.removeImage(nameOrId, project);
     if (removed === undefined) throw imageNotFound(nameOrId);

@@ -13,6 +13,7 @@ import {
   VERSION,
   type ImportEvent,
 } from "../../src/index.ts";
+import { importErrorFrom } from "../support/import-error.ts";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -199,6 +200,9 @@ test.each<readonly [Partial<Record<string, unknown>>, string]>([
   [{ limits: { entries: 0 } }, "ERR_OPTION_INVALID"],
   [{ limits: { nonsense: 1 } }, "ERR_OPTION_INVALID"],
   [{ output: "" }, "ERR_OPTION_INVALID"],
+  [{ output: 5 }, "ERR_OPTION_INVALID"],
+  [{ registeredName: 5 }, "ERR_OPTION_INVALID"],
+  [{ platform: null }, "ERR_OPTION_INVALID"],
   [{ registeredName: " " }, "ERR_NAME_INVALID"],
   [{ platform: "a/b/c/d" }, "ERR_CONFIG_INVALID"],
 ])("the option %j is refused before anything happens", async (option, code) => {
@@ -212,4 +216,40 @@ test("an empty reference is refused with the words that users know", async () =>
   await expect(importSandboxImage("  ", { home: scratchDirectory() })).rejects.toMatchObject({
     message: "image reference to import must not be empty",
   });
+});
+
+test.each([5, null, undefined])("%s, which is no name, is refused in words", async (value) => {
+  const name: string = JSON.parse(JSON.stringify({ value })).value;
+  const options = { home: scratchDirectory() };
+  for (const call of [
+    importSandboxImage,
+    planSandboxImageImport,
+    findSandboxImageByName,
+    describeSandboxImage,
+    deleteSandboxImage,
+  ]) {
+    const error = await importErrorFrom(call(name, options));
+    expect(error.code).toBe("ERR_OPTION_INVALID");
+    expect(error.message).toMatch(/must be a string/);
+  }
+  const error = await importErrorFrom(registerSandboxImage("app", name, options));
+  expect(error.message).toMatch(/^snapshotId must be a string/);
+});
+
+test("a name in an error holds no control characters", async () => {
+  const error = await importErrorFrom(
+    describeSandboxImage("a\u001b[31m", { home: scratchDirectory() }),
+  );
+  expect(error.message).toBe(String.raw`image 'a\x1b[31m' not found`);
+});
+
+test("the caller's own reason for cancelling is the cause", async () => {
+  const { reference, options } = place();
+  const reason = new Error("the user went home");
+  const given = AbortSignal.abort(reason);
+  const error = await importErrorFrom(importSandboxImage(reference, { ...options, signal: given }));
+  expect(error).toMatchObject({ code: "ERR_CANCELLED", cause: reason });
+  const plain = AbortSignal.abort();
+  const other = await importErrorFrom(importSandboxImage(reference, { ...options, signal: plain }));
+  expect(other.cause).toBeUndefined();
 });
