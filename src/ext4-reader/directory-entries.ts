@@ -1,6 +1,7 @@
 import { blockRuns } from "./block-runs.ts";
 import { hasTail, recordAt, tailChecksumHolds } from "./directory-blocks.ts";
-import { DIRECTORY_TAIL_BYTES } from "./format.ts";
+import { indexBlock, indexChecksumHolds, looksLikeIndexNode } from "./directory-index.ts";
+import { DIRECTORY_TAIL_BYTES, INODE_FLAG } from "./format.ts";
 import { inodeSeed, type Inode } from "./inode.ts";
 import { damaged } from "./superblock.ts";
 import { readBlocks, type Volume } from "./volume.ts";
@@ -34,38 +35,60 @@ export function* directoryEntries(
       const count = Math.min(READ_BLOCKS, last - at);
       const bytes = readBlocks(volume, physicalBlock + at, count);
       for (let from = 0; from < bytes.length; from += blockSize) {
-        yield* blockEntries(volume, directory, bytes.subarray(from, from + blockSize));
+        const logical = logicalBlock + at + from / blockSize;
+        yield* blockEntries(volume, directory, {
+          bytes: bytes.subarray(from, from + blockSize),
+          isRoot: logical === 0 && (directory.flags & INODE_FLAG.index) !== 0,
+        });
       }
     }
   }
 }
 
+interface DirectoryBlock {
+  readonly bytes: Buffer;
+  /** Of an index. */
+  readonly isRoot: boolean;
+}
+
 function* blockEntries(
   volume: Volume,
   directory: Inode,
-  block: Buffer,
+  block: DirectoryBlock,
 ): Generator<DirectoryEntry, void, undefined> {
-  const { superblock } = volume;
-  const tailed = superblock.hasChecksums && hasTail(block);
-  if (tailed) {
-    const seed = inodeSeed(superblock, directory.number, directory.generation);
-    if (!tailChecksumHolds(block, seed)) throw broken(volume, directory, "has a wrong checksum");
-  }
-  const end = block.length - (tailed ? DIRECTORY_TAIL_BYTES : 0);
+  const { bytes } = block;
+  const end = recordsEnd(volume, directory, block);
   for (let at = 0; at < end;) {
-    const record = recordAt(block, at, end);
+    const record = recordAt(bytes, at, end);
     if (typeof record === "string") {
       throw broken(volume, directory, `has a broken record: ${record}`);
     }
     if (record.inode !== 0) {
-      const name = Buffer.from(block.subarray(record.nameStart, record.nameEnd));
+      const name = Buffer.from(bytes.subarray(record.nameStart, record.nameEnd));
       yield { inode: record.inode, type: record.type, name };
     }
     at += record.length;
   }
 }
 
-function broken({ file }: Volume, { number }: Inode, what: string): Error {
+/** Checks the checksum. A block that became an index may still have the tail of the leaf that it was: what is in it counts. */
+function recordsEnd(
+  { superblock, file }: Volume,
+  directory: Inode,
+  { bytes, isRoot }: DirectoryBlock,
+): number {
+  if (!superblock.hasChecksums) return bytes.length;
+  const seed = inodeSeed(superblock, directory.number, directory.generation);
+  const isIndex = isRoot || looksLikeIndexNode(bytes);
+  const holds = isIndex
+    ? typeof indexBlock(bytes, { isRoot, hasChecksums: true }) !== "string" &&
+      indexChecksumHolds(bytes, isRoot, seed)
+    : hasTail(bytes) && tailChecksumHolds(bytes, seed);
+  if (!holds) throw broken({ file }, directory, "has a wrong checksum");
+  return isIndex ? bytes.length : bytes.length - DIRECTORY_TAIL_BYTES;
+}
+
+function broken({ file }: Pick<Volume, "file">, { number }: Inode, what: string): Error {
   return damaged(file.path, `the directory of inode ${number} ${what}`, { inode: number });
 }
 

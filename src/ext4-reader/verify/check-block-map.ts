@@ -102,14 +102,7 @@ function* sizeProblems(
   const { firstBlock } = walk;
   if (walk.dataBlocks !== 1 || firstBlock === undefined || walk.hasUnwritten) {
     yield `it is a link with ${walk.dataBlocks} blocks`;
-  } else if (sizeBytes >= blockSize) yield `the target of the link has ${sizeBytes} bytes`;
-  else yield* targetProblems(sizeBytes, readBlocks(volume, firstBlock));
-}
-
-/** Of a link whose target has a block of its own. */
-function* targetProblems(sizeBytes: number, target: Buffer): Generator<string, void, undefined> {
-  if (target.indexOf(0) !== sizeBytes) yield "the target of the link has another length";
-  else if (target.subarray(sizeBytes).some((byte) => byte !== 0)) {
-    yield "something stands behind the target of the link";
+  } else if (sizeBytes >= blockSize || readBlocks(volume, firstBlock).indexOf(0) !== sizeBytes) {
+    yield "the target of the link has another length";
   }
 }
