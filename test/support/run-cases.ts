@@ -5,10 +5,11 @@ import { isCaseSinkName, type CaseSinkName } from "./case-kit/case-sink.ts";
 import { runCase } from "./case-kit/run-case.ts";
 
 /**
- * npm run -s cases -- [--sink directory|ext4] FILE…
+ * npm run -s cases -- [--sink directory|ext4|tar] FILE…
  *
  * Runs layer case files (testdata/README.md says their format) with the built command line: a line a failure, last
- * `N passed, N failed`; exit status 1 when any failed. Images of the sink ext4 are checked by e2fsck and mounted: as root.
+ * `N passed, N failed`; exit status 1 when any failed. Images of the sink ext4 are checked by e2fsck and mounted, archives of
+ * the sink tar unpacked by GNU tar: both as root.
  */
 const LANES = 2;
 
@@ -49,13 +50,15 @@ function parseArguments(args: readonly string[]): {
       at += 1;
       const name = args[at] ?? "";
       if (!isCaseSinkName(name)) {
-        throw new Error(`there is no sink "${name}" to test, only directory and ext4`);
+        throw new Error(`there is no sink "${name}" to test, only directory, ext4 and tar`);
       }
       sink = name;
     } else files.push(resolve(argument));
   }
   if (files.length > 0) return { files, sink };
-  throw new Error("no case file given; usage: npm run -s cases -- [--sink directory|ext4] FILE…");
+  throw new Error(
+    "no case file given; usage: npm run -s cases -- [--sink directory|ext4|tar] FILE…",
+  );
 }
 
 async function main(): Promise<number> {
