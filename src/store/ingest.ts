@@ -59,7 +59,7 @@ function placeOf(
   { id, homePath }: { readonly id: string; readonly homePath: string },
 ): OutputPlace {
   if (isDirectory) return planOutput(outputPath, id, homePath);
-  const hint = "Remove it, or name another.";
+  const hint = "Name another place, or clear this one first.";
   return planOutputFile(outputPath, id, { homePath, replace: false, hint });
 }
 

@@ -209,7 +209,8 @@ function requireVacant(path: string): OutputPlace["emptyDirectory"] {
 function outputExists(
   path: string,
   why: string,
-  hint = "Remove it, or name another.",
+  // Not "remove it": it may be `/`.
+  hint = "Name another place, or clear this one first.",
 ): ImportError {
   const shown = printable(path, 4096);
   return new ImportError("ERR_OUTPUT_EXISTS", `output ${shown} ${why}`, {

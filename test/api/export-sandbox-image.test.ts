@@ -145,8 +145,8 @@ test("an empty directory is filled; what is there otherwise is not overwritten",
     ["file", {}, "Overwrite it with --replace, or name another."],
     ["symlink", { replace: true }, "Name another."],
     ["empty", { replace: true }, "Name another."],
-    ["empty", { format: "dir" }, "Remove it, or name another."],
-    ["file", { format: "dir" }, "Remove it, or name another."],
+    ["empty", { format: "dir" }, "Name another place, or clear this one first."],
+    ["file", { format: "dir" }, "Name another place, or clear this one first."],
   ];
   for (const [name, options, hint] of refused) {
     const error = await importErrorFrom(exportApp({ output: join(place.out, name), ...options }));

@@ -64,6 +64,7 @@ test.each([
   ["--cpus=", /invalid value "" for --cpus/],
   ["--disk_mb -5", /invalid value "-5" for --disk_mb: it must be a whole number/],
   ["--disk-mb 1.5", /whole number/],
+  ["--output -", /tl sbx image export/],
   ["--disk-mb 0", /whole number/],
   ["--disk_mb 99999999999999999999", /whole number/],
   ["--memory 0x10", /whole number/],

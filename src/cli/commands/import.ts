@@ -113,7 +113,7 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     ...given("builderDiskMb", positiveInteger(args, "builder_disk_mb")),
     ...given("format", format(args)),
     ...given("platform", nonEmptyText(args, "platform")),
-    ...given("output", nonEmptyText(args, "output")),
+    ...given("output", outputPath(args)),
     ...given("concurrency", positiveInteger(args, "concurrency")),
     isPublic: flag(args, "public"),
     dockerCompat: flag(args, "docker_compat"),
@@ -139,6 +139,13 @@ function format(args: ParsedArguments): ImageFormat | undefined {
   const known = FORMATS.find((name) => name === value);
   if (value === undefined || known !== undefined) return known;
   throw invalid(args, "format", value, `it must be one of ${FORMATS.join(", ")}`);
+}
+
+/** @throws UsageError for `-`, which means stdout to everybody and would be a file of that name here */
+function outputPath(args: ParsedArguments): string | undefined {
+  const path = nonEmptyText(args, "output");
+  if (path !== "-") return path;
+  throw invalid(args, "output", path, "use `tl sbx image export` for stdout, ./- for such a file");
 }
 
 /** `--limit entries=2000000`, several times. @throws UsageError */
