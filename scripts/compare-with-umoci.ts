@@ -19,6 +19,9 @@ import { runCommand } from "./run-command.ts";
 const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
 /** The default of `--disk_mb`, which holds the inodes and blocks of every image of the lab. */
 const DISK_MB = 10_240;
+const SECOND = 1_000_000_000n;
+/** Whole seconds that make every time positive. */
+const ERA = 2n ** 32n * SECOND;
 
 async function compare(reference: string, work: string): Promise<readonly string[]> {
   const [directory, image, theirs, theirImage] = [
@@ -79,7 +82,9 @@ function withoutRoot(rows: readonly string[]): readonly string[] {
  */
 function asMke2fsKeeps(row: string): string {
   const [path, kind, mode, owner, mtimeNs, ...rest] = row.split("\t");
-  const seconds = BigInt.asIntN(32, BigInt(mtimeNs ?? "0") / 1_000_000_000n);
+  const nanoseconds = BigInt(mtimeNs ?? "0");
+  const fraction = BigInt.asUintN(64, nanoseconds + ERA) % SECOND;
+  const seconds = BigInt.asIntN(32, (nanoseconds - fraction) / SECOND);
   return [path, kind, mode, owner, seconds, ...rest].join("\t");
 }
 
