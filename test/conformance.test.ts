@@ -4,10 +4,14 @@ import { expect, test } from "vitest";
 import { loadCases } from "./support/case-kit/case-json.ts";
 import { runCase } from "./support/case-kit/run-case.ts";
 
-const files = globSync(join(import.meta.dirname, "../testdata/corpus/layers/*.json")).toSorted();
+const files = globSync(
+  ["corpus/layers/*.json", "cases/*.json"].map((glob) =>
+    join(import.meta.dirname, "../testdata", glob),
+  ),
+).toSorted();
 
 test("there are layer cases to run", () => {
-  expect(files.length).toBeGreaterThanOrEqual(13);
+  expect(files.length).toBeGreaterThanOrEqual(26);
 });
 
 test.each(files.map((file) => [basename(file, ".json"), file]))(

@@ -32,6 +32,9 @@ class Ext4Files implements RootFiles<Inode> {
   constructor(volume: Volume) {
     this.#volume = volume;
     this.root = this.#fileOf(INO.root);
+    if (this.root.facts.type !== "directory") {
+      throw damaged(volume.file.path, "its root is not a directory", { inode: INO.root });
+    }
   }
 
   child(directory: RootFile<Inode>, name: Buffer): RootFile<Inode> | undefined {

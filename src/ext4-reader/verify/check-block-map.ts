@@ -11,9 +11,19 @@ export interface CheckedMap {
   readonly isSound: boolean;
 }
 
+/**
+ * Of a directory that is looked into: 4 GiB, four times what an index reaches, and as many pieces as fit in memory.
+ * Attack: a directory of a sparse disk has as many blocks as the disk.
+ */
+const MOST_DIRECTORY = { blocks: 2 ** 20, pieces: 2 ** 18 };
+
+/** Findings of one map. */
+const MOST_REPORTED = 10;
+
 /** What one walk through a map adds up. */
 interface Walk {
   blocks: number;
+  pieces: number;
   /** Blocks of the file itself. */
   dataBlocks: number;
   isSound: boolean;
@@ -29,10 +39,11 @@ export function checkBlockMap(context: VerifyContext, inode: Inode): CheckedMap 
   const isMapped = type === "file" || type === "directory" || type === "symlink";
   if (!isMapped || isFastSymlink(inode)) return { blocks: 0, isSound: true };
   const walk = walkMap(context, inode);
-  const report = (problem: string): void =>
-    context.damage.add({ what: "block map", inode: inode.number, problem });
   if (walk.isSound && inode.number !== INO.resize) {
-    for (const problem of sizeProblems(context, inode, walk)) report(problem);
+    for (const problem of sizeProblems(context, inode, walk)) {
+      walk.isSound = false;
+      context.damage.add({ what: "block map", inode: inode.number, problem });
+    }
   }
   return walk;
 }
@@ -40,20 +51,24 @@ export function checkBlockMap(context: VerifyContext, inode: Inode): CheckedMap 
 function walkMap({ volume, usage, damage }: VerifyContext, inode: Inode): Walk {
   const walk: Walk = {
     blocks: 0,
+    pieces: 0,
     dataBlocks: 0,
     isSound: true,
     end: 0,
     firstBlock: undefined,
     hasUnwritten: false,
   };
+  let reported = 0;
   const report = (problem: string, block?: number, findOwners?: number): void => {
     walk.isSound = false;
+    // A map that is broken in one place mostly is in many: others are to be named too.
+    if (++reported > MOST_REPORTED) return;
     damage.add({
       what: "block map",
       inode: inode.number,
       ...(block === undefined ? {} : { block }),
       ...(findOwners === undefined ? {} : { findOwners }),
-      problem,
+      problem: reported < MOST_REPORTED ? problem : `${problem}; there is more`,
     });
   };
   const claim = (start: number, count: number): boolean => {
@@ -71,6 +86,7 @@ function walkMap({ volume, usage, damage }: VerifyContext, inode: Inode): Walk {
     const { logicalBlock, physicalBlock, blocks, written } = step.run;
     claim(physicalBlock, blocks);
     walk.dataBlocks += blocks;
+    walk.pieces++;
     if (logicalBlock === 0) walk.firstBlock = physicalBlock;
     if (written) walk.end = Math.max(walk.end, logicalBlock + blocks);
     else walk.hasUnwritten = true;
@@ -87,7 +103,8 @@ function* sizeProblems(
   const { sizeBytes } = inode;
   const sizeBlocks = Math.ceil(sizeBytes / blockSize);
   const type = fileType(inode.mode);
-  if (type === "file" && walk.end > sizeBlocks) {
+  // One block more may be left of a write that a crash cut off: e2fsck takes it for sound.
+  if (type === "file" && (walk.end - 1) * blockSize > sizeBytes) {
     yield `it has blocks behind its end at ${sizeBytes} bytes`;
   }
   if (type === "directory") {
@@ -96,6 +113,9 @@ function* sizeProblems(
     }
     if (walk.dataBlocks !== sizeBlocks || walk.end !== sizeBlocks || walk.hasUnwritten) {
       yield "it is a directory with holes";
+    }
+    if (walk.dataBlocks > MOST_DIRECTORY.blocks || walk.pieces > MOST_DIRECTORY.pieces) {
+      yield `it is a directory of ${walk.dataBlocks} blocks in ${walk.pieces} pieces, too large to be looked into`;
     }
   }
   if (type !== "symlink") return;

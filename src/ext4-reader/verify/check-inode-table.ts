@@ -7,8 +7,8 @@ import type { VerifyContext } from "./verify-context.ts";
 
 /** Tables are read so many bytes at once. */
 const CHUNK_BYTES = 1 << 20;
-/** Bytes of tables without any inode in use that are looked at: all of a disk of 64 GiB, and an end for one of 16 TiB. */
-const UNUSED_BYTES = 2 ** 30;
+/** Bytes of tables without any inode in use that are looked at: all of a disk of 16 GiB, and an end for one of 16 TiB. */
+const UNUSED_BYTES = 2 ** 28;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /** Checks the inode bitmaps and every inode. */

@@ -1,10 +1,14 @@
 import { crc32c, crc32cOfNumber } from "../crc32c.ts";
 import { ORPHAN_BLOCK_MAGIC } from "../format.ts";
+import { wholeFile } from "./check-journal.ts";
 import { directoryBlocks, rawInode, viewDirectory } from "./directory-view.ts";
 import type { VerifyContext } from "./verify-context.ts";
 
 /** Magic and checksum at the end of each block. */
 const TAIL_BYTES = 8;
+
+/** e2fsprogs makes 512 at most (`EXT2_DEFAULT_ORPHAN_FILE_SIZE` and its ceiling). */
+const MOST_BLOCKS = 512;
 
 /** The file that lists inodes which were deleted while they were open (`orphan_file`): its blocks are sound, and empty. */
 export async function checkOrphanFile(context: VerifyContext): Promise<void> {
@@ -21,6 +25,11 @@ export async function checkOrphanFile(context: VerifyContext): Promise<void> {
   const inode = rawInode(volume, orphanFileInode);
   if (inode === undefined) {
     report("there is none");
+    return;
+  }
+  const whole = wholeFile(volume, inode);
+  if (whole === undefined || whole.blocks > MOST_BLOCKS) {
+    report("it is not as e2fsprogs makes it");
     return;
   }
   const view = viewDirectory(volume, inode);

@@ -2,6 +2,7 @@ import { printable } from "../../errors.ts";
 import { mapSteps } from "../block-runs.ts";
 import { directoryEntries, isDotName } from "../directory-entries.ts";
 import { INO } from "../format.ts";
+import { BlockUsage } from "./block-usage.ts";
 import type { Damage, Finding } from "./damage.ts";
 import { rawInode } from "./directory-view.ts";
 import type { VerifyContext } from "./verify-context.ts";
@@ -12,6 +13,8 @@ const MOST_COMPONENTS = 256;
 const MOST_STEPS = 65_536;
 const MOST_OWNERS_NAMED = 3;
 
+/** Attack: the directories of deep paths have as many names as the disk holds; then damage stays without paths. */
+const MOST_NAMES_READ = 20_000_000;
 /** Inodes that have blocks of a range. */
 interface Owners {
   /** The first few. */
@@ -25,7 +28,8 @@ export async function nameDamage(
   findings: readonly Finding[],
 ): Promise<readonly Damage[]> {
   const owners = await findOwners(context, findings);
-  return findings.map((finding) => named(context, finding, owners.get(finding)));
+  const paths = new PathFinder(context);
+  return findings.map((finding) => named(paths, finding, owners.get(finding)));
 }
 
 /** Of an image whose file system could not be opened. */
@@ -33,12 +37,12 @@ export function unnamed({ what, block, problem }: Finding): Damage {
   return { what, ...(block === undefined ? {} : { block }), problem };
 }
 
-function named(context: VerifyContext, finding: Finding, owners: Owners | undefined): Damage {
+function named(paths: PathFinder, finding: Finding, owners: Owners | undefined): Damage {
   const { what, block, problem } = finding;
   const others = (owners?.named ?? []).filter((owner) => owner !== finding.inode);
   const inode = finding.inode ?? others.shift();
-  const path = inode === undefined ? undefined : pathOf(context, inode);
-  const texts = others.map((it) => `inode ${it} (${pathOf(context, it) ?? "without a name"})`);
+  const path = inode === undefined ? undefined : paths.pathOf(inode);
+  const texts = others.map((it) => `inode ${it} (${paths.pathOf(it) ?? "without a name"})`);
   const more = (owners?.count ?? 0) - (owners?.named.length ?? 0);
   if (more > 0) texts.push(`${more} more`);
   return {
@@ -50,37 +54,56 @@ function named(context: VerifyContext, finding: Finding, owners: Owners | undefi
   };
 }
 
-/** The path of an inode through the directories that name it; undefined when they do not lead up to the root. */
-function pathOf(context: VerifyContext, number: number): string | undefined {
-  const { inodes } = context;
-  const names: string[] = [];
-  let at = number;
-  for (let step = 0; at !== INO.root; step++) {
-    const index = inodes.indexOf(at);
-    const parent = index === -1 ? 0 : inodes.parentAt(index);
-    if (parent === 0 || step >= MOST_STEPS) return undefined;
-    if (step < MOST_COMPONENTS) {
-      const name = nameIn(context, parent, at);
-      if (name === undefined) return undefined;
-      names.push(printable(name));
-    }
-    at = parent;
-    if (step === MOST_COMPONENTS) names.push("…");
-  }
-  return names.at(-1) === "…" ? names.toReversed().join("/") : `/${names.toReversed().join("/")}`;
-}
+/** Paths through the directories that name an inode. */
+class PathFinder {
+  readonly #context: VerifyContext;
+  /** By inode. */
+  readonly #names = new Map<number, Buffer | undefined>();
+  #namesRead = 0;
 
-function nameIn({ volume }: VerifyContext, directory: number, child: number): Buffer | undefined {
-  const inode = rawInode(volume, directory);
-  if (inode === undefined) return undefined;
-  try {
-    for (const { inode: found, name } of directoryEntries(volume, inode)) {
-      if (found === child && !isDotName(name)) return name;
-    }
-  } catch {
-    // The directory is damaged itself, which the report says; what it names stays without a path.
+  constructor(context: VerifyContext) {
+    this.#context = context;
   }
-  return undefined;
+
+  /** Undefined when the directories do not lead up to the root. */
+  pathOf(number: number): string | undefined {
+    const { inodes } = this.#context;
+    const names: string[] = [];
+    let at = number;
+    for (let step = 0; at !== INO.root; step++) {
+      const index = inodes.indexOf(at);
+      const parent = index === -1 ? 0 : inodes.parentAt(index);
+      if (parent === 0 || step >= MOST_STEPS) return undefined;
+      if (step < MOST_COMPONENTS) {
+        const name = this.#nameOf(at, parent);
+        if (name === undefined) return undefined;
+        names.push(printable(name));
+      }
+      at = parent;
+      if (step === MOST_COMPONENTS) names.push("…");
+    }
+    return names.at(-1) === "…" ? names.toReversed().join("/") : `/${names.toReversed().join("/")}`;
+  }
+
+  #nameOf(number: number, directory: number): Buffer | undefined {
+    if (!this.#names.has(number)) this.#names.set(number, this.#nameIn(directory, number));
+    return this.#names.get(number);
+  }
+
+  #nameIn(directory: number, child: number): Buffer | undefined {
+    const { volume } = this.#context;
+    const inode = rawInode(volume, directory);
+    if (inode === undefined) return undefined;
+    try {
+      for (const { inode: found, name } of directoryEntries(volume, inode)) {
+        if (++this.#namesRead > MOST_NAMES_READ) return undefined;
+        if (found === child && !isDotName(name)) return name;
+      }
+    } catch {
+      // The directory is damaged itself, which the report says; what it names stays without a path.
+    }
+    return undefined;
+  }
 }
 
 /** Blocks whose owners are wanted, in order of their start, with what was found of them so far. */
@@ -112,8 +135,8 @@ async function findOwners(
       if (range.named.length < MOST_OWNERS_NAMED) range.named.push(inode);
     }
   };
-  // Attack: maps that share their blocks; all walks together enter as many as the disk has.
-  let entered = 0;
+  // Attack: maps that share their blocks; each is read once.
+  const entered = new BlockUsage(volume.superblock);
   for (let index = 0; index < inodes.count && wanted.length > 0; index++) {
     const number = inodes.numberAt(index);
     const inode = rawInode(volume, number);
@@ -122,7 +145,7 @@ async function findOwners(
     if (!isMapped(inodes.typeAt(index), inode.sizeBytes)) continue;
     const enter = (block: number): boolean => {
       note(number, block, 1);
-      return ++entered <= volume.superblock.blocks;
+      return entered.claim(block, 1) === undefined;
     };
     for (const step of mapSteps(volume, inode, enter)) {
       if (step.kind === "run") note(number, step.run.physicalBlock, step.run.blocks);

@@ -1,4 +1,8 @@
+import { ImportError } from "../../errors.ts";
+import { DEFAULT_LIMITS } from "../../limits.ts";
 import type { HashName } from "./directory-plan.ts";
+
+const MOST_SUSPECTS = 100_000;
 
 /** Looks for names that a directory has twice, in 8 bytes a name. */
 export interface NameWatch {
@@ -10,7 +14,7 @@ export interface NameWatch {
 
 /**
  * Names whose hashes are unique are unique; only the others are compared. Attack: names made to collide cost one more
- * reading and their own bytes, no more.
+ * reading, and comparing ends after so many of them that only an attacker has them.
  */
 export function createNameWatch(hash: HashName): NameWatch {
   let keys = new Float64Array(1024);
@@ -27,6 +31,11 @@ export function createNameWatch(hash: HashName): NameWatch {
       count = 0;
     },
     add: (block, start, end) => {
+      if (count >= DEFAULT_LIMITS.entries) {
+        throw new ImportError("ERR_LIMIT_EXCEEDED", `a directory has more than ${count} names`, {
+          details: { limit: DEFAULT_LIMITS.entries },
+        });
+      }
       if (count === keys.length) {
         const larger = new Float64Array(keys.length * 2);
         larger.set(keys);
@@ -49,6 +58,7 @@ export function createNameWatch(hash: HashName): NameWatch {
         const text = name.toString("latin1");
         if (seen.has(text)) twice.add(text);
         seen.add(text);
+        if (seen.size + twice.size >= MOST_SUSPECTS) break;
       }
       return [...twice].map((text) => Buffer.from(text, "latin1"));
     },

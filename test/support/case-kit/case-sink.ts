@@ -1,14 +1,19 @@
-import { lstatSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { lstatSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { imageProblems } from "../ext4-check.ts";
+import { extractTar } from "../extract-tar.ts";
 import { withMounted } from "../loop-mount.ts";
 import type { CaseContext } from "./case-bytes.ts";
 import { checkRoot } from "./case-check.ts";
 import type { LayerCase } from "./case-json.ts";
+import type { CaseImport } from "./import-case.ts";
 
 /** A kind of output that cases are imported into. */
 export interface CaseSink {
-  /** Options of the imports that are tried; a later one only where the disk of the one before was too small. */
-  readonly attempts: readonly (readonly string[])[];
+  /** The imports that are tried; a later one only where the disk of the one before was too small. */
+  readonly attempts: readonly CaseImport[];
   /** What is not as it must be at the output of an import that succeeded. */
   check(layerCase: LayerCase, outputPath: string, context: CaseContext): Promise<readonly string[]>;
 }
@@ -16,9 +21,10 @@ export interface CaseSink {
 export const CASE_SINKS: {
   readonly directory: CaseSink;
   readonly ext4: CaseSink;
+  readonly tar: CaseSink;
 } = {
   directory: {
-    attempts: [["--format", "dir"]],
+    attempts: [{ format: "dir" }],
     check: async (layerCase, outputPath, context) => {
       const found = lstatSync(outputPath, { throwIfNoEntry: false });
       if (found?.isDirectory() !== true) return ["exit 0, but no output directory"];
@@ -26,10 +32,7 @@ export const CASE_SINKS: {
     },
   },
   ext4: {
-    attempts: [
-      ["--format", "ext4", "--disk_mb", "64"],
-      ["--format", "ext4"],
-    ],
+    attempts: [{ format: "ext4", diskMb: 64 }, { format: "ext4" }],
     check: async (layerCase, outputPath, context) => {
       const found = lstatSync(outputPath, { throwIfNoEntry: false });
       if (found?.isFile() !== true) return ["exit 0, but no image file at the output"];
@@ -38,6 +41,20 @@ export const CASE_SINKS: {
         checkRoot(layerCase, rootPath, context),
       );
       return [...problems, ...differences];
+    },
+  },
+  tar: {
+    attempts: [{ format: "tar" }],
+    check: async (layerCase, outputPath, context) => {
+      const found = lstatSync(outputPath, { throwIfNoEntry: false });
+      if (found?.isFile() !== true) return ["exit 0, but no archive at the output"];
+      const place = mkdtempSync(join(tmpdir(), "rootlift-case-tar-"));
+      try {
+        extractTar(outputPath, join(place, "root"));
+        return checkRoot(layerCase, join(place, "root"), context);
+      } finally {
+        spawnSync("rm", ["-rf", "--", place]);
+      }
     },
   },
 };

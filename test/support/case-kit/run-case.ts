@@ -1,43 +1,33 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { rawBytes, type CaseContext } from "./case-bytes.ts";
 import { isList, listAt, objectAt, text, type LayerCase } from "./case-json.ts";
 import { writeCaseLayout } from "./case-layout.ts";
 import { CASE_SINKS, type CaseSink, type CaseSinkName } from "./case-sink.ts";
+import { importWithCommand, TIMEOUT_MS, type ImportCase, type ToolRun } from "./import-case.ts";
 import { walkRoot } from "./root-walk.ts";
 
-const TIMEOUT_MS = 30_000;
 const MAX_RSS_MIB = 768;
-const COMMAND = resolve(import.meta.dirname, "../../../bin/tl.js");
 
-interface ToolRun {
-  /** Null when a signal ended it. */
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly stderr: string;
-  readonly timedOut: boolean;
-  readonly peakRssMib: number;
-}
-
-/** Builds a case, imports it with the built command line into this sink, and says what is not as it must be. */
+/** Builds a case, imports it into this sink, by default with the built command line, and says what is not as it must be. */
 export async function runCase(
   layerCase: LayerCase,
   sink: CaseSinkName = "directory",
+  importCase: ImportCase = importWithCommand,
 ): Promise<readonly string[]> {
   const work = mkdtempSync(join(tmpdir(), "rootlift-case-"));
   try {
-    return await runCaseIn(layerCase, work, CASE_SINKS[sink]);
+    return await runCaseIn(layerCase, work, { sink: CASE_SINKS[sink], importCase });
   } finally {
     removeTree(work);
   }
@@ -46,7 +36,7 @@ export async function runCase(
 async function runCaseIn(
   layerCase: LayerCase,
   work: string,
-  sink: CaseSink,
+  { sink, importCase }: { readonly sink: CaseSink; readonly importCase: ImportCase },
 ): Promise<readonly string[]> {
   const context: CaseContext = { canaryPath: join(work, "absolute-canary") };
   const near = join(work, "near");
@@ -58,7 +48,7 @@ async function runCaseIn(
   const before = [listing(context.canaryPath), listing(near)];
   const problems: string[] = [];
   for (const [attempt, options] of sink.attempts.entries()) {
-    const run = await importLayout(work, [...options, "--output", outputPath]);
+    const run = await importCase(work, outputPath, options);
     problems.push(...processProblems(run, layerCase));
     // A case that needs more than a small disk gets a larger one, but the refusal has to be clean too.
     const again = attempt + 1 < sink.attempts.length && run.stderr.includes("[ERR_DISK_TOO_SMALL]");
@@ -125,54 +115,6 @@ function leftoverProblems(outputPath: string): string[] {
   const nothing =
     !existsSync(outputPath) || (isDirectory(outputPath) && readdirSync(outputPath).length === 0);
   return nothing ? [] : ["refused, but something was left at the output"];
-}
-
-function importLayout(work: string, options: readonly string[]): Promise<ToolRun> {
-  const args = ["sbx", "image", "import", `oci:${join(work, "layout")}:case`, "--no-fsync"];
-  const child = spawn(process.execPath, [COMMAND, ...args, ...options], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ROOTLIFT_HOME: join(work, "home") },
-  });
-  return new Promise((settle, reject) => {
-    let stderr = "";
-    let timedOut = false;
-    let peakRssMib = 0;
-    const sample = setInterval(() => {
-      peakRssMib = Math.max(peakRssMib, highWaterMib(child.pid));
-    }, 20);
-    // Checking another case may have blocked this process for longer: an exit that waits to be heard is heard first.
-    const killIfRunning = (): void => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      timedOut = true;
-      child.kill("SIGKILL");
-    };
-    const timeout = setTimeout(() => setImmediate(killIfRunning), TIMEOUT_MS);
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      stderr = (stderr + chunk).slice(-20_000);
-    });
-    const stop = (): void => {
-      clearInterval(sample);
-      clearTimeout(timeout);
-    };
-    child.on("error", (error) => {
-      stop();
-      reject(error);
-    });
-    child.on("close", (exitCode, signal) => {
-      stop();
-      settle({ exitCode, signal, stderr, timedOut, peakRssMib });
-    });
-  });
-}
-
-/** The kernel's own high-water mark, so that sampling misses no peak but the very last. */
-function highWaterMib(pid: number | undefined): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
 }
 
 function plantCanary(path: string): void {

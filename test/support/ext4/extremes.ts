@@ -133,6 +133,9 @@ export async function checkSparseFile(work: string, sizeGib: number): Promise<re
   return problems;
 }
 
+/** Large enough for two such layers to be dealt their runs side by side: six times what they have. */
+const DEALT_DISK_MB = 32_768;
+
 /** One large file in each of two layers: their runs are dealt side by side, so both end up in many extents. */
 export async function checkInterleavedFiles(
   work: string,
@@ -145,7 +148,7 @@ export async function checkInterleavedFiles(
   }));
   await writeStreamedLayout(join(work, "layout"), layers);
   const imagePath = join(work, "image");
-  await importLayout(work, imagePath, { format: "ext4" });
+  await importLayout(work, imagePath, { format: "ext4", diskMb: DEALT_DISK_MB });
   const problems = [...(await imageProblems(imagePath))];
   const digests = hashes.map((hash) => hash.digest("hex"));
   await withMounted(imagePath, "read-only", async (rootPath) => {

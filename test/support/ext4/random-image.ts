@@ -27,10 +27,14 @@ const ids = fc.oneof(
   fc.nat(100_000),
 );
 
-/** ext4 holds −2^31 … 2^34 − 2^31 − 1; what lies outside is moved to the ends. */
+/**
+ * ext4 holds −2^31 … 2^34 − 2^31 − 1; what lies outside is moved to the ends. From 2310-04-04 to 2378-04-22 e2fsck takes
+ * times for others that were written wrongly, so an image does not have them, and the directory does: none here.
+ */
 const seconds = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 2 ** 31 - 1 }) },
-  { weight: 2, arbitrary: fc.integer({ min: -(2 ** 31) + 1, max: 2 ** 34 - 2 ** 31 - 2 }) },
+  { weight: 1, arbitrary: fc.integer({ min: -(2 ** 31) + 1, max: 2 ** 33 + 2 ** 31 - 1 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 2 ** 33 + 2 ** 32, max: 2 ** 34 - 2 ** 31 - 2 }) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(-1, 0, 2 ** 31, 2 ** 32, 2 ** 33, -(10 ** 11), 10 ** 12),
