@@ -1,6 +1,6 @@
 import { ImportError, printable } from "../errors.ts";
-import { verifyBytes } from "../ext4-reader/verify/verify-bytes.ts";
 import { verifyVolume } from "../ext4-reader/verify/verify-volume.ts";
+import { verifyBytes } from "../image-reader/verify-bytes.ts";
 import type { ImageChecksums } from "../store/image-checksums.ts";
 import { readImageChecksums } from "../store/read-image-checksums.ts";
 import { cancellable } from "./cancellable.ts";

@@ -8,9 +8,9 @@ import {
   type BigIntStats,
 } from "node:fs";
 import { promisify } from "node:util";
-import type { FileType } from "../ext4-reader/inode.ts";
-import { errnoOf } from "../sink/io-error.ts";
+import type { FileType } from "../image-reader/file-type.ts";
 import { changedWhileRead, unreadable } from "../sink/directory/read-error.ts";
+import { errnoOf } from "../sink/io-error.ts";
 import { PathBuffer } from "../sink/path-buffer.ts";
 import { openAt, OPEN_DIRECTORY, OPEN_FILE } from "../sink/posix.ts";
 import { openDirectory } from "../sink/private-directory.ts";

@@ -1,15 +1,10 @@
 import { directoryEntries, isDotName } from "../ext4-reader/directory-entries.ts";
 import { fileContents, symlinkTarget } from "../ext4-reader/file-contents.ts";
 import { INO } from "../ext4-reader/format.ts";
-import {
-  deviceNumber,
-  fileType,
-  modificationTime,
-  readInode,
-  type Inode,
-} from "../ext4-reader/inode.ts";
-import { damaged } from "../ext4-reader/superblock.ts";
+import { deviceNumber, modificationTime, readInode, type Inode } from "../ext4-reader/inode.ts";
 import { openVolume, type Volume } from "../ext4-reader/volume.ts";
+import { fileType } from "../image-reader/file-type.ts";
+import { damaged } from "../image-reader/image-errors.ts";
 import type { FileFacts, FileName, RootFile, RootFiles } from "./root-files.ts";
 
 /** Looks into an ext4 image without mounting it. @throws ImportError as `openVolume` */

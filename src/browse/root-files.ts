@@ -1,4 +1,4 @@
-import type { FileType } from "../ext4-reader/inode.ts";
+import type { FileType } from "../image-reader/file-type.ts";
 
 /** What is known of a file without its contents. */
 export interface FileFacts {

@@ -1,4 +1,4 @@
-import type { FileType } from "../ext4-reader/inode.ts";
+import type { FileType } from "../image-reader/file-type.ts";
 import {
   nameBytesOf,
   NONE,

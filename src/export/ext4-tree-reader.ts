@@ -4,16 +4,11 @@ import { blockRuns } from "../ext4-reader/block-runs.ts";
 import { directoryEntries, isDotName } from "../ext4-reader/directory-entries.ts";
 import { symlinkTarget } from "../ext4-reader/file-contents.ts";
 import { INO } from "../ext4-reader/format.ts";
-import {
-  deviceNumber,
-  fileType,
-  modificationTime,
-  readInode,
-  type Inode,
-} from "../ext4-reader/inode.ts";
-import { damaged } from "../ext4-reader/superblock.ts";
+import { deviceNumber, modificationTime, readInode, type Inode } from "../ext4-reader/inode.ts";
 import { openVolume, type Volume } from "../ext4-reader/volume.ts";
 import { readXattrs } from "../ext4-reader/xattrs.ts";
+import { fileType } from "../image-reader/file-type.ts";
+import { damaged } from "../image-reader/image-errors.ts";
 import { isImageXattr } from "../rootfs/image-xattr.ts";
 import { pathOf, ROOT, S_IFDIR, S_IFMT, type Xattr } from "../rootfs/rootfs-tree.ts";
 import { TreeBuilder, type InodeFacts } from "../rootfs/tree-builder.ts";

@@ -1,5 +1,5 @@
 import { ImportError, printable } from "../errors.ts";
-import type { ImageFile } from "../ext4-reader/image-file.ts";
+import type { ImageFile } from "../image-reader/image-file.ts";
 import { PaxKey, PaxRecords } from "../layer/pax-records.ts";
 import { BLOCK_BYTES, LINK_START, TarHeader, TypeFlag } from "../layer/tar-header.ts";
 import { parsePaxTime } from "../layer/tar-numbers.ts";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { throwIfCancelled } from "../errors.ts";
-import { openImageFile, type ImageFile } from "../ext4-reader/image-file.ts";
+import { openImageFile, type ImageFile } from "../image-reader/image-file.ts";
 import { TypeFlag } from "../layer/tar-header.ts";
 import {
   NONE,

@@ -1,4 +1,4 @@
-import { crc32c, crc32cOfNumber, crc32cOfZeros } from "./crc32c.ts";
+import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../image-reader/crc32c.ts";
 import { DESCRIPTOR, INCOMPAT, RO_COMPAT } from "./format.ts";
 import type { Superblock } from "./superblock.ts";
 

@@ -1,9 +1,9 @@
+import { damaged } from "../image-reader/image-errors.ts";
 import type { BlockRun, EnterMapBlock, MapStep } from "./block-map.ts";
+import { pointerSteps } from "./block-pointers.ts";
 import { extentSteps } from "./extent-tree.ts";
 import { INODE_FLAG } from "./format.ts";
 import type { Inode } from "./inode.ts";
-import { pointerSteps } from "./block-pointers.ts";
-import { damaged } from "./superblock.ts";
 import type { Volume } from "./volume.ts";
 
 /** Walks an extent tree or the block pointers that ext2 had. */

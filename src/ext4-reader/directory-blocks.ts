@@ -1,4 +1,4 @@
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "../image-reader/crc32c.ts";
 import { DIRECTORY_TAIL_BYTES, DIRECTORY_TAIL_TYPE } from "./format.ts";
 
 export const RECORD_HEADER_BYTES = 8;

@@ -1,9 +1,9 @@
+import { damaged } from "../image-reader/image-errors.ts";
 import { blockRuns } from "./block-runs.ts";
 import { hasTail, recordAt, tailChecksumHolds } from "./directory-blocks.ts";
 import { indexBlock, indexChecksumHolds, looksLikeIndexNode } from "./directory-index.ts";
 import { DIRECTORY_TAIL_BYTES, INODE_FLAG } from "./format.ts";
 import { inodeSeed, type Inode } from "./inode.ts";
-import { damaged } from "./superblock.ts";
 import { readBlocks, type Volume } from "./volume.ts";
 
 export interface DirectoryEntry {

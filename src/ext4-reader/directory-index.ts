@@ -1,4 +1,4 @@
-import { crc32c, crc32cOfZeros } from "./crc32c.ts";
+import { crc32c, crc32cOfZeros } from "../image-reader/crc32c.ts";
 
 const ENTRY_BYTES = 8;
 const TAIL_BYTES = 8;

@@ -1,5 +1,5 @@
+import { crc32c } from "../image-reader/crc32c.ts";
 import type { EnterMapBlock, MapStep } from "./block-map.ts";
-import { crc32c } from "./crc32c.ts";
 import {
   EXTENT_BYTES,
   EXTENT_HEADER_BYTES,

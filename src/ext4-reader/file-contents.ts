@@ -1,6 +1,7 @@
+import { fileType } from "../image-reader/file-type.ts";
+import { damaged } from "../image-reader/image-errors.ts";
 import { blockRuns } from "./block-runs.ts";
-import { fileType, inodeBlock, isFastSymlink, type Inode } from "./inode.ts";
-import { damaged } from "./superblock.ts";
+import { inodeBlock, isFastSymlink, type Inode } from "./inode.ts";
 import { readBlocks, type Volume } from "./volume.ts";
 
 const CHUNK_BYTES = 256 * 1024;

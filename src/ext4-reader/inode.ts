@@ -1,30 +1,10 @@
+import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../image-reader/crc32c.ts";
+import { fileType } from "../image-reader/file-type.ts";
+import { damaged } from "../image-reader/image-errors.ts";
 import { inodeTableBlocks } from "./block-groups.ts";
-import { crc32c, crc32cOfNumber, crc32cOfZeros } from "./crc32c.ts";
 import { INODE, INODE_BLOCK_BYTES, INODE_FLAG, OLD_INODE_BYTES } from "./format.ts";
-import { damaged, type Superblock } from "./superblock.ts";
+import type { Superblock } from "./superblock.ts";
 import { descriptorOf, isBlockRange, type Volume } from "./volume.ts";
-
-export type FileType =
-  | "file"
-  | "directory"
-  | "character-device"
-  | "block-device"
-  | "fifo"
-  | "socket"
-  | "symlink";
-
-/** By the number that directory records have for it; 0 is no type. */
-const TYPES: readonly FileType[] = [
-  "file",
-  "directory",
-  "character-device",
-  "block-device",
-  "fifo",
-  "socket",
-  "symlink",
-];
-/** By `mode >> 12`: that number. */
-const TYPE_NUMBERS = [0, 5, 3, 0, 2, 0, 4, 0, 1, 0, 7, 0, 6, 0, 0, 0] as const;
 
 export interface Inode {
   readonly number: number;
@@ -68,20 +48,6 @@ export function parseInode(superblock: Superblock, number: number, bytes: Buffer
     extraSize: bytes.length > OLD_INODE_BYTES ? bytes.readUInt16LE(INODE.extraSize) : 0,
     bytes,
   };
-}
-
-/** 1 … 7 as in directory records; 0 when the mode has no known type. */
-export function typeNumber(mode: number): number {
-  return TYPE_NUMBERS[(mode >>> 12) & 15]!;
-}
-
-export function fileType(mode: number): FileType | undefined {
-  return TYPES[typeNumber(mode) - 1];
-}
-
-/** @param number as in directory records */
-export function typeName(number: number): string {
-  return TYPES[number - 1] ?? "thing of no known type";
 }
 
 /** Start of the checksums of everything that an inode owns. */

@@ -1,5 +1,5 @@
-import { ImportError, printable } from "../errors.ts";
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "../image-reader/crc32c.ts";
+import { damaged, unsupported } from "../image-reader/image-errors.ts";
 import { unreadableFeatures, type Features } from "./features.ts";
 import {
   CHECKSUM_CRC32C,
@@ -174,30 +174,6 @@ function checksumsOf(
   return { hasChecksums, checksumSeed };
 }
 
-export function unsupported(imagePath: string, what: string): ImportError {
-  return new ImportError(
-    "ERR_SNAPSHOT_UNSUPPORTED",
-    `the image ${printable(imagePath)} uses what this reader does not know: ${what}`,
-    { hint: "Look into it with debugfs or a mount, or import the image again." },
-  );
-}
-
-function contradiction(imagePath: string, what: string): ImportError {
+function contradiction(imagePath: string, what: string): Error {
   return damaged(imagePath, `its superblock contradicts itself: ${what}`);
-}
-
-/** What a reader throws that does not collect damage. */
-export function damaged(
-  imagePath: string,
-  what: string,
-  details: Readonly<Record<string, string | number>> = {},
-): ImportError {
-  return new ImportError(
-    "ERR_SNAPSHOT_DAMAGED",
-    `the image ${printable(imagePath)} is damaged: ${what}`,
-    {
-      hint: "Import the image again; `tl sbx image verify` lists what is damaged.",
-      details: { path: printable(imagePath), ...details },
-    },
-  );
 }

@@ -1,13 +1,8 @@
+import { damaged } from "../image-reader/image-errors.ts";
+import { openImageFile, type ImageFile } from "../image-reader/image-file.ts";
 import { parseDescriptor, primaryDescriptorBlock, type GroupDescriptor } from "./block-groups.ts";
 import { SB, SUPERBLOCK_AT, SUPERBLOCK_BYTES } from "./format.ts";
-import { openImageFile, type ImageFile } from "./image-file.ts";
-import {
-  damaged,
-  hasMagic,
-  parseSuperblock,
-  superblockChecksum,
-  type Superblock,
-} from "./superblock.ts";
+import { hasMagic, parseSuperblock, superblockChecksum, type Superblock } from "./superblock.ts";
 
 /** An ext4 file system inside an image file, open for reading. */
 export interface Volume {

@@ -1,5 +1,6 @@
+import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../image-reader/crc32c.ts";
+import { damaged } from "../image-reader/image-errors.ts";
 import { kernelAcl } from "./acl.ts";
-import { crc32c, crc32cOfNumber, crc32cOfZeros } from "./crc32c.ts";
 import {
   OLD_INODE_BYTES,
   XATTR_BLOCK_HEADER_BYTES,
@@ -7,7 +8,6 @@ import {
   XATTR_MAGIC,
 } from "./format.ts";
 import type { Inode } from "./inode.ts";
-import { damaged } from "./superblock.ts";
 import { isBlockRange, readBlocks, type Volume } from "./volume.ts";
 
 /** By `e_name_index` (kernel: `fs/ext4/xattr.h`). */

@@ -1,6 +1,7 @@
+import { fileType } from "../../image-reader/file-type.ts";
 import { mapSteps } from "../block-runs.ts";
 import { INO } from "../format.ts";
-import { fileType, isFastSymlink, type Inode } from "../inode.ts";
+import { isFastSymlink, type Inode } from "../inode.ts";
 import { readBlocks } from "../volume.ts";
 import type { VerifyContext } from "./verify-context.ts";
 

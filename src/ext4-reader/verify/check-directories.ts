@@ -1,10 +1,10 @@
+import { printable } from "../../errors.ts";
+import { typeName } from "../../image-reader/file-type.ts";
 import { recordAt, hasTail, tailChecksumHolds, type DirectoryRecord } from "../directory-blocks.ts";
 import { DIRECTORY_TAIL_BYTES, INO } from "../format.ts";
 import { createHalfMd4 } from "../half-md4.ts";
-import { typeName } from "../inode.ts";
-import { printable } from "../../errors.ts";
-import { directoryBlocks, rawInode, viewDirectory, type DirectoryView } from "./directory-view.ts";
 import { planDirectory, ROLE, type DirectoryPlan } from "./directory-plan.ts";
+import { directoryBlocks, rawInode, viewDirectory, type DirectoryView } from "./directory-view.ts";
 import { createNameWatch } from "./name-watch.ts";
 import type { VerifyContext } from "./verify-context.ts";
 

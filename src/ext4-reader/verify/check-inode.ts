@@ -1,14 +1,7 @@
+import { fileType, typeNumber } from "../../image-reader/file-type.ts";
 import { COMPAT, INO, INODE_BLOCK_BYTES, INODE_FLAG, MAX_FILE_BLOCKS } from "../format.ts";
 import { OLD_INODE_BYTES, UNREADABLE_INODE_FLAGS } from "../format.ts";
-import {
-  fileType,
-  inodeBlock,
-  inodeChecksumHolds,
-  isFastSymlink,
-  parseInode,
-  typeNumber,
-  type Inode,
-} from "../inode.ts";
+import { inodeBlock, inodeChecksumHolds, isFastSymlink, parseInode, type Inode } from "../inode.ts";
 import type { Superblock } from "../superblock.ts";
 import { isBlockRange } from "../volume.ts";
 import { areaEntries, inodeArea } from "../xattrs.ts";

@@ -1,7 +1,8 @@
+import { crc32c, crc32cOfZeros } from "../../image-reader/crc32c.ts";
+import { fileType } from "../../image-reader/file-type.ts";
 import { mapSteps } from "../block-runs.ts";
-import { crc32c, crc32cOfZeros } from "../crc32c.ts";
 import { INODE_BLOCK_BYTES, JOURNAL_BACKUP_BLOCKS, JOURNAL_MAGIC, SB } from "../format.ts";
-import { fileType, inodeBlock, type Inode } from "../inode.ts";
+import { inodeBlock, type Inode } from "../inode.ts";
 import { readBlocks, type Volume } from "../volume.ts";
 import { rawInode } from "./directory-view.ts";
 import type { VerifyContext } from "./verify-context.ts";

@@ -1,4 +1,4 @@
-import { crc32c, crc32cOfNumber } from "../crc32c.ts";
+import { crc32c, crc32cOfNumber } from "../../image-reader/crc32c.ts";
 import { ORPHAN_BLOCK_MAGIC } from "../format.ts";
 import { wholeFile } from "./check-journal.ts";
 import { directoryBlocks, rawInode, viewDirectory } from "./directory-view.ts";

@@ -1,9 +1,9 @@
 import { printable } from "../../errors.ts";
+import type { Damage, Finding } from "../../image-reader/damage.ts";
 import { mapSteps } from "../block-runs.ts";
 import { directoryEntries, isDotName } from "../directory-entries.ts";
 import { INO } from "../format.ts";
 import { BlockUsage } from "./block-usage.ts";
-import type { Damage, Finding } from "./damage.ts";
 import { rawInode } from "./directory-view.ts";
 import type { VerifyContext } from "./verify-context.ts";
 
@@ -30,11 +30,6 @@ export async function nameDamage(
   const owners = await findOwners(context, findings);
   const paths = new PathFinder(context);
   return findings.map((finding) => named(paths, finding, owners.get(finding)));
-}
-
-/** Of an image whose file system could not be opened. */
-export function unnamed({ what, block, problem }: Finding): Damage {
-  return { what, ...(block === undefined ? {} : { block }), problem };
 }
 
 function named(paths: PathFinder, finding: Finding, owners: Owners | undefined): Damage {

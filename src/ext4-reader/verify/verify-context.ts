@@ -1,7 +1,6 @@
-import { throwIfCancelled } from "../../errors.ts";
+import type { DamageLog } from "../../image-reader/damage.ts";
 import type { Volume } from "../volume.ts";
 import type { BlockUsage } from "./block-usage.ts";
-import type { DamageLog } from "./damage.ts";
 import type { InodeIndex } from "./inode-index.ts";
 
 /** What the steps of one verification share. */
@@ -46,19 +45,5 @@ export function createPairList(): PairList {
       all.sort();
       return all;
     },
-  };
-}
-
-const TURN_MS = 20;
-
-export function createBreathing(signal: AbortSignal): () => Promise<void> {
-  let since = performance.now();
-  return async () => {
-    throwIfCancelled(signal);
-    if (performance.now() - since < TURN_MS) return;
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
-    since = performance.now();
   };
 }

@@ -1,14 +1,23 @@
 import { ImportError, printable } from "../../errors.ts";
+import { createBreathing } from "../../image-reader/breathing.ts";
+import { checkRecordedBytes, type RecordedBytes } from "../../image-reader/check-recorded-bytes.ts";
+import {
+  createDamageLog,
+  type Damage,
+  type DamageLog,
+  unnamed,
+} from "../../image-reader/damage.ts";
+import { unsupported } from "../../image-reader/image-errors.ts";
+import { openImageFile, type ImageFile } from "../../image-reader/image-file.ts";
+import { changedBytes } from "../../image-reader/verify-bytes.ts";
 import { unverifiableFeatures } from "../features.ts";
-import { openImageFile, type ImageFile } from "../image-file.ts";
+import { RO_COMPAT, SB } from "../format.ts";
 import {
   parseSuperblock,
   readFeatures,
   superblockChecksum,
-  unsupported,
   type Superblock,
 } from "../superblock.ts";
-import { RO_COMPAT, SB } from "../format.ts";
 import { readSuperblockBytes, volumeOf, type Volume } from "../volume.ts";
 import { BlockUsage } from "./block-usage.ts";
 import { checkBitmaps } from "./check-bitmaps.ts";
@@ -19,13 +28,10 @@ import { checkJournal } from "./check-journal.ts";
 import { checkLinks } from "./check-links.ts";
 import { checkOrphanFile } from "./check-orphan-file.ts";
 import { checkSuperblock, checkSuperblockCopies, claimGroupHeads } from "./check-superblocks.ts";
-import { checkRecordedBytes, type RecordedBytes } from "./check-recorded-bytes.ts";
 import { checkXattrBlocks } from "./check-xattr-blocks.ts";
-import { createDamageLog, type Damage, type DamageLog } from "./damage.ts";
 import { InodeIndex } from "./inode-index.ts";
-import { nameDamage, unnamed } from "./name-damage.ts";
-import { changedBytes } from "./verify-bytes.ts";
-import { createBreathing, createPairList, type VerifyContext } from "./verify-context.ts";
+import { nameDamage } from "./name-damage.ts";
+import { createPairList, type VerifyContext } from "./verify-context.ts";
 
 export interface VolumeReport {
   /** The first 100 things that are wrong. */

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
-import { crc32c, crc32cOfZeros } from "../../../src/ext4-reader/crc32c.ts";
+import { crc32c, crc32cOfZeros } from "../../../src/image-reader/crc32c.ts";
 import {
   indexChecksumHolds,
   looksLikeIndexNode,

@@ -1,6 +1,7 @@
+import { fileType } from "../../../src/image-reader/file-type.ts";
 import { blockRuns } from "../../../src/ext4-reader/block-runs.ts";
 import { directoryEntries, isDotName } from "../../../src/ext4-reader/directory-entries.ts";
-import { fileType, isFastSymlink, readInode, type Inode } from "../../../src/ext4-reader/inode.ts";
+import { isFastSymlink, readInode, type Inode } from "../../../src/ext4-reader/inode.ts";
 import { openVolume, type Volume } from "../../../src/ext4-reader/volume.ts";
 import { mustRun } from "../run-program.ts";
 

@@ -1,13 +1,12 @@
+import { fileType, type FileType } from "../../../src/image-reader/file-type.ts";
 import { createHash } from "node:crypto";
 import { directoryEntries, isDotName } from "../../../src/ext4-reader/directory-entries.ts";
 import { fileContents, symlinkTarget } from "../../../src/ext4-reader/file-contents.ts";
 import { INO } from "../../../src/ext4-reader/format.ts";
 import {
   deviceNumber,
-  fileType,
   modificationTime,
   readInode,
-  type FileType,
   type Inode,
 } from "../../../src/ext4-reader/inode.ts";
 import { openVolume, type Volume } from "../../../src/ext4-reader/volume.ts";

@@ -1,5 +1,5 @@
 /**
- * CRC-32C as ext4 uses it: the Castagnoli polynomial, reflected, without inversion of the start value or of the result
+ * CRC-32C as ext4 and EROFS use it: the Castagnoli polynomial, reflected, without inversion of the start value or of the result
  * (kernel: `ext4_chksum`; e2fsprogs: `ext2fs_crc32c_le`). Not `zlib.crc32`, which is another polynomial.
  */
 const POLYNOMIAL = 0x82f63b78;

@@ -1,7 +1,7 @@
-import { openImageFile } from "../image-file.ts";
-import { createDamageLog, type Damage } from "./damage.ts";
+import { createBreathing } from "./breathing.ts";
 import { checkRecordedBytes, type RecordedBytes } from "./check-recorded-bytes.ts";
-import { createBreathing } from "./verify-context.ts";
+import { createDamageLog, type Damage } from "./damage.ts";
+import { openImageFile } from "./image-file.ts";
 
 /**
  * Compares the bytes of an image of any format with what was recorded when it was made.

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../../src/ext4-reader/crc32c.ts";
+import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../../src/image-reader/crc32c.ts";
 
 /** Bit by bit: slow, and what the polynomial says. */
 function slowCrc(crc: number, bytes: Uint8Array): number {

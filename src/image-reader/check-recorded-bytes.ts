@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { ImageFile } from "../image-file.ts";
+import type { ImageFile } from "./image-file.ts";
 
 /** Ranges of blocks and what their bytes were when the image was made; ascending and apart from each other. */
 export interface RecordedBytes {

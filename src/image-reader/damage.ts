@@ -51,3 +51,8 @@ export function createDamageLog(): DamageLog {
     },
   };
 }
+
+/** Of an image whose file system could not be opened. */
+export function unnamed({ what, block, problem }: Finding): Damage {
+  return { what, ...(block === undefined ? {} : { block }), problem };
+}
