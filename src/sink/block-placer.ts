@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { ImportError } from "../errors.ts";
 import {
@@ -9,23 +9,21 @@ import {
 } from "./block-placement.ts";
 import { bodyRef } from "./body-ref.ts";
 import { ioError } from "./io-error.ts";
+import { OpenBody } from "./open-body.ts";
 import { StreamMap } from "./run-plan.ts";
 import type { BodyPlacer, BodyRef } from "./sink.ts";
 import { SparseBodiesBuilder } from "./sparse-bodies.ts";
+import { writeAll } from "./write-all.ts";
+import { isZero, ZERO_WINDOW } from "./zero-window.ts";
 
-/**
- * Zeros become holes in windows of this size, counted from the beginning of the file: smaller holes save less than the
- * extents cost. Windows do not depend on how the bytes are cut into chunks, so that equal layers give equal images.
- */
-const WINDOW_BYTES = 1 << 16;
-const ZEROS = Buffer.alloc(WINDOW_BYTES);
 const PIECE_BYTES = PIECE_BLOCKS * BLOCK_BYTES;
 const CLOSED = -1;
 
 /**
  * Writes one layer's bodies one after the other, each from a block boundary on, into the blocks of an image file that the
- * layer was dealt (`run-plan.ts`): collected to pieces of 1 MiB, each one write and one checksum. Long runs of zeros and
- * what is skipped are left out of the stream. Needs neither koffi nor root.
+ * layer was dealt (`run-plan.ts`): collected to pieces of 1 MiB, each one write and one checksum. Windows of zeros and
+ * what is skipped are left out of the stream; the windows do not depend on how the bytes are cut into chunks, so that equal
+ * layers give equal images. Needs neither koffi nor root.
  *
  * A dealt stream that runs out of blocks fails with ERR_DISK_TOO_SMALL: the layers may fit when placed bottom-up. One that
  * is not dealt goes on, and only counts: then the end of the import knows how large the disk would have to be.
@@ -46,11 +44,7 @@ class BlockPlacer implements BodyPlacer {
   /** Bytes in the piece. */
   #filled = 0;
 
-  // The body that has begun.
-  #body = -1;
-  #isOpen = false;
-  #size = 0;
-  #position = 0;
+  readonly #body: OpenBody;
   #firstBlock = 0;
   #hasHoles = false;
   /** Zeros since the beginning of a window that are not in the piece yet: they may become a hole. */
@@ -61,16 +55,13 @@ class BlockPlacer implements BodyPlacer {
 
   constructor(plan: BlockPlacerPlan) {
     this.#plan = plan;
+    this.#body = new OpenBody(plan.layer);
     this.#map = new StreamMap(plan.layout);
     this.#fd = this.#io(() => openSync(plan.imagePath, constants.O_WRONLY | constants.O_NOFOLLOW));
   }
 
   begin(sizeBytes: number): void {
-    if (this.#isOpen) throw new Error("a body begins before the one before has ended");
-    this.#isOpen = true;
-    this.#body++;
-    this.#size = sizeBytes;
-    this.#position = 0;
+    this.#body.begin(sizeBytes);
     this.#firstBlock = this.#streamBytes() / BLOCK_BYTES;
     this.#hasHoles = false;
     this.#zeros = 0;
@@ -80,15 +71,14 @@ class BlockPlacer implements BodyPlacer {
   }
 
   write(chunk: Uint8Array): void {
-    const start = this.#position;
-    this.#advance(chunk.length);
-    if (this.#size < WINDOW_BYTES) {
+    const start = this.#body.advance(chunk.length);
+    if (this.#body.size < ZERO_WINDOW) {
       this.#append(chunk, 0, chunk.length);
       return;
     }
     for (let at = 0; at < chunk.length;) {
-      const inWindow = (start + at) % WINDOW_BYTES;
-      const end = Math.min(chunk.length, at + WINDOW_BYTES - inWindow);
+      const inWindow = (start + at) % ZERO_WINDOW;
+      const end = Math.min(chunk.length, at + ZERO_WINDOW - inWindow);
       // Only what is zero from its beginning on can become a hole.
       if (this.#zeros === inWindow && isZero(chunk, at, end)) this.#addZeros(end - at, start + end);
       else this.#addData(chunk, at, end);
@@ -98,13 +88,12 @@ class BlockPlacer implements BodyPlacer {
 
   skip(sizeBytes: number): void {
     if (sizeBytes === 0) return;
-    const holeStart = this.#position - this.#zeros;
-    this.#advance(sizeBytes);
+    const holeStart = this.#body.advance(sizeBytes) - this.#zeros;
+    const { position: end, size } = this.#body;
     this.#zeros = 0;
-    const end = this.#position;
     const firstBlock = Math.ceil(holeStart / BLOCK_BYTES);
     // The last block of the file may be short.
-    const endBlock = Math.floor((end === this.#size ? ceilToBlock(end) : end) / BLOCK_BYTES);
+    const endBlock = Math.floor((end === size ? ceilToBlock(end) : end) / BLOCK_BYTES);
     if (endBlock <= firstBlock) {
       this.#appendZeros(end - holeStart);
       return;
@@ -115,11 +104,9 @@ class BlockPlacer implements BodyPlacer {
   }
 
   end(): BodyRef {
-    if (this.#position !== this.#size) throw this.#wrongSize();
-    if (!this.#isOpen) throw new Error("no body has begun");
+    this.#body.end();
     this.#settleZeros();
     this.#padToBlock();
-    this.#isOpen = false;
     const { firstBody } = this.#plan;
     if (!this.#hasHoles) return bodyRef(firstBody, this.#firstBlock, false);
     this.#endSegment();
@@ -157,9 +144,9 @@ class BlockPlacer implements BodyPlacer {
   /** @param end where they end in the file */
   #addZeros(bytes: number, end: number): void {
     this.#zeros += bytes;
-    if (this.#zeros < WINDOW_BYTES) return;
+    if (this.#zeros < ZERO_WINDOW) return;
     this.#zeros = 0;
-    this.#leaveHole(end - WINDOW_BYTES, end);
+    this.#leaveHole(end - ZERO_WINDOW, end);
   }
 
   /** Zeros at the end of the file, in a window that it does not fill. */
@@ -229,21 +216,6 @@ class BlockPlacer implements BodyPlacer {
     });
   }
 
-  #advance(sizeBytes: number): void {
-    if (!this.#isOpen) throw new Error("no body has begun");
-    this.#position += sizeBytes;
-    if (this.#position > this.#size) throw this.#wrongSize();
-  }
-
-  #wrongSize(): ImportError {
-    const layer = this.#plan.layer + 1;
-    const message = `body ${this.#body} of layer ${layer} has ${this.#position} bytes, its header says ${this.#size}`;
-    return new ImportError("ERR_LAYER_CORRUPT", message, {
-      hint: "The image is broken; ask its publisher to rebuild it.",
-      details: { layer, sizeBytes: this.#size },
-    });
-  }
-
   #noRoom(): ImportError {
     const layer = this.#plan.layer + 1;
     return new ImportError("ERR_DISK_TOO_SMALL", `layer ${layer} outgrows its share of the disk`, {
@@ -263,16 +235,4 @@ class BlockPlacer implements BodyPlacer {
 
 function ceilToBlock(bytes: number): number {
   return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
-}
-
-function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-  }
-}
-
-/** A look at three bytes rules out nearly all data; a comparison at memory speed settles the rest. */
-function isZero(chunk: Uint8Array, from: number, end: number): boolean {
-  if (chunk[from] !== 0 || chunk[end - 1] !== 0 || chunk[(from + end) >> 1] !== 0) return false;
-  return ZEROS.compare(chunk, from, end, 0, end - from) === 0;
 }

@@ -1,7 +1,7 @@
 import { ftruncateSync } from "node:fs";
 import type { ContentPiece } from "../rootfs/tree-reader.ts";
 import { writeAll } from "./write-all.ts";
-import { isZeroWindow, ZERO_WINDOW } from "./zero-window.ts";
+import { cutAtZeroWindows, type ChunkParts } from "./zero-window.ts";
 
 /** What holes are made of, so that whoever counts in blocks sees whole ones. */
 const BLOCK = 512;
@@ -14,6 +14,12 @@ export type OnWrite = (bytes: Uint8Array, position: number) => void;
 export class SparseFile {
   readonly #fd: number;
   readonly #onWrite: OnWrite;
+  readonly #parts: ChunkParts = {
+    onData: (bytes) => this.#put(bytes),
+    onHole: (sizeBytes) => {
+      this.#position += sizeBytes;
+    },
+  };
   #position = 0;
   #writtenEnd = 0;
 
@@ -32,15 +38,7 @@ export class SparseFile {
       this.#leaveHole(piece);
       return;
     }
-    let dataFrom = 0;
-    const firstWindow = (ZERO_WINDOW - (this.#position % ZERO_WINDOW)) % ZERO_WINDOW;
-    for (let at = firstWindow; at + ZERO_WINDOW <= piece.length; at += ZERO_WINDOW) {
-      if (!isZeroWindow(piece, at)) continue;
-      this.#put(piece.subarray(dataFrom, at));
-      this.#position += ZERO_WINDOW;
-      dataFrom = at + ZERO_WINDOW;
-    }
-    this.#put(piece.subarray(dataFrom));
+    cutAtZeroWindows(piece, this.#position, this.#parts);
   }
 
   /** After the last piece. */

@@ -1,13 +1,14 @@
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import { ioError } from "../io-error.ts";
 import { posixAvailable } from "../posix.ts";
+import { writeAll } from "../write-all.ts";
 import { BlockUsage } from "./block-usage.ts";
 import { createBodyMap } from "./body-map.ts";
 import { PRIMARY_SUPERBLOCK_OFFSET } from "./format.ts";
 import { diskTooSmall } from "./disk-fit.ts";
 import { numberInodes } from "./inode-numbers.ts";
 import type { Ext4MetadataInput, ImageFile } from "./metadata-input.ts";
-import { SealedImageFile, writeAll } from "./sealed-image-file.ts";
+import { SealedImageFile } from "./sealed-image-file.ts";
 import type { Ext4SealResult, Ext4SealTask, Ext4SealWork } from "./seal-steps.ts";
 import { surveyTree } from "./survey.ts";
 import { writeExt4Metadata } from "./write-metadata.ts";

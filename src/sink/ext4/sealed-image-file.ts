@@ -1,9 +1,10 @@
-import { readSync, writeSync } from "node:fs";
+import { readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { ImportError } from "../../errors.ts";
 import { BLOCK_BYTES, PIECE_BLOCKS } from "../block-placement.ts";
 import { errnoOf, ioError } from "../io-error.ts";
 import { punchHole } from "../posix.ts";
+import { writeAll } from "../write-all.ts";
 import { PRIMARY_SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES } from "./format.ts";
 import type { BlockRange } from "./geometry.ts";
 import type { ImageFile } from "./metadata-input.ts";
@@ -190,12 +191,6 @@ export class SealedImageFile implements ImageFile {
     } catch (error) {
       throw ioError(error, "write the disk image", this.#options.imagePath);
     }
-  }
-}
-
-export function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
 }
 

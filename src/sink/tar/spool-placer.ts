@@ -1,9 +1,10 @@
 import { closeSync, openSync } from "node:fs";
 import { ImportError } from "../../errors.ts";
 import { ioError } from "../io-error.ts";
+import { OpenBody } from "../open-body.ts";
 import type { BodyPlacer, BodyRef, LayerPlacement, SpoolPlacerPlan } from "../sink.ts";
 import { writeAll } from "../write-all.ts";
-import { isZeroWindow, ZERO_WINDOW } from "../zero-window.ts";
+import { cutAtZeroWindows, ZERO_WINDOW, type ChunkParts } from "../zero-window.ts";
 import { MOST_SPOOL_BYTES, NUMBER_BYTES, spoolBody } from "./spool-body.ts";
 
 const BUFFER_BYTES = 1 << 20;
@@ -25,56 +26,41 @@ class SpoolPlacer implements BodyPlacer {
   #written = 0;
   #buffered = 0;
 
-  // The body that has begun.
-  #isOpen = false;
-  #bodies = 0;
-  #size = 0;
-  #position = 0;
+  readonly #body: OpenBody;
   /** Where its data begin in the spool. */
   #start = 0;
   /** Pairs: bytes of a hole, bytes of the data behind it. The last pair still grows. */
   #pairs: number[] = [0, 0];
+  readonly #parts: ChunkParts = {
+    onData: (bytes) => this.#addData(bytes),
+    onHole: (sizeBytes) => this.#addHole(sizeBytes),
+  };
 
   constructor(plan: SpoolPlacerPlan) {
     this.#plan = plan;
+    this.#body = new OpenBody(plan.layer);
     this.#fd = this.#io(() => openSync(plan.spoolPath, "wx", 0o600));
   }
 
   begin(sizeBytes: number): void {
-    if (this.#isOpen) throw new Error("a body begins before the one before has ended");
-    this.#isOpen = true;
-    this.#bodies++;
-    this.#size = sizeBytes;
-    this.#position = 0;
+    this.#body.begin(sizeBytes);
     this.#start = this.#end();
     this.#pairs = [0, 0];
   }
 
   write(chunk: Uint8Array): void {
-    const start = this.#position;
-    this.#advance(chunk.length);
-    let dataFrom = 0;
-    if (this.#size >= ZERO_WINDOW) {
-      const firstWindow = (ZERO_WINDOW - (start % ZERO_WINDOW)) % ZERO_WINDOW;
-      for (let at = firstWindow; at + ZERO_WINDOW <= chunk.length; at += ZERO_WINDOW) {
-        if (!isZeroWindow(chunk, at)) continue;
-        this.#addData(chunk.subarray(dataFrom, at));
-        this.#addHole(ZERO_WINDOW);
-        dataFrom = at + ZERO_WINDOW;
-      }
-    }
-    this.#addData(dataFrom === 0 ? chunk : chunk.subarray(dataFrom));
+    const start = this.#body.advance(chunk.length);
+    if (this.#body.size < ZERO_WINDOW) this.#addData(chunk);
+    else cutAtZeroWindows(chunk, start, this.#parts);
   }
 
   skip(sizeBytes: number): void {
-    this.#advance(sizeBytes);
+    this.#body.advance(sizeBytes);
     this.#addHole(sizeBytes);
   }
 
   end(): BodyRef {
-    if (this.#position !== this.#size) throw this.#wrongSize();
-    if (!this.#isOpen) throw new Error("no body has begun");
-    this.#isOpen = false;
+    this.#body.end();
     const { plan } = this.#plan;
     const hasHoles = this.#pairs.length > 2 || this.#pairs[0] !== 0;
     const place = hasHoles ? this.#appendMap() : this.#start;
@@ -140,21 +126,6 @@ class SpoolPlacer implements BodyPlacer {
     this.#io(() => writeAll(this.#fd, bytes, this.#written));
     this.#written += this.#buffered;
     this.#buffered = 0;
-  }
-
-  #advance(sizeBytes: number): void {
-    if (!this.#isOpen) throw new Error("no body has begun");
-    this.#position += sizeBytes;
-    if (this.#position > this.#size) throw this.#wrongSize();
-  }
-
-  #wrongSize(): ImportError {
-    const layer = this.#plan.layer + 1;
-    const message = `body ${this.#bodies - 1} of layer ${layer} has ${this.#position} bytes, its header says ${this.#size}`;
-    return new ImportError("ERR_LAYER_CORRUPT", message, {
-      hint: "The image is broken; ask its publisher to rebuild it.",
-      details: { layer, sizeBytes: this.#size },
-    });
   }
 
   #tooLarge(): ImportError {
