@@ -1,26 +1,21 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
-import { contestants, type Contestant } from "./contestants.ts";
-import { timeContestant, type Timing } from "./time-contestant.ts";
+import { contestants, missingPrograms, type Contestant } from "./contestants.ts";
+import { measureContestant } from "./measure/measure-contestant.ts";
+import type { Measurement } from "./measure/measure-script.ts";
+import { placePicture } from "./place-picture.ts";
+import { goodRuns, valuesOf, type Row } from "./rows.ts";
+import { resultPath, writePicture, writeResult } from "./report/result-files.ts";
+import { median } from "./report/statistics.ts";
+import { mebibytes, spread, textTable } from "./report/text-table.ts";
 
 /**
- * npm run bench -- REF [--runs 3] [--on tmpfs,disk] [--only TEXT] [--tmpfs DIR] [--disk DIR] [--json FILE]
+ * npm run bench -- [REF] [--runs 3] [--on tmpfs,disk] [--only TEXT] [--tmpfs DIR] [--disk DIR] [--json FILE]
  *
- * Times our import and the peers on one image, alternating, each run with cold storage, and prints medians and ratios.
- * REF has no scheme: 127.0.0.1:5000/lab/app:2, a registry that speaks http on loopback.
+ * Measures our import and the peers on one image, alternating, each run with cold storage; prints medians, spreads and
+ * ratios. REF has no scheme: a registry that speaks http on loopback. --only: contestants whose name has one of these
+ * words, separated by commas.
  */
-interface Row {
-  readonly place: string;
-  readonly name: string;
-  readonly isOurs: boolean;
-  readonly result: string;
-  readonly syncs: boolean;
-  readonly runs: readonly Timing[];
-}
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -32,32 +27,39 @@ const { values, positionals } = parseArgs({
     json: { type: "string" },
   },
 });
-const [reference] = positionals;
-if (reference === undefined) throw new Error("npm run bench -- REF: no reference given");
+const [reference = "127.0.0.1:5000/lab/app:2"] = positionals;
 const places: Readonly<Record<string, string>> = { tmpfs: values.tmpfs, disk: values.disk };
+const chosen = contestants(reference).filter(isChosen);
 
 const rows: Row[] = [];
-for (const place of values.on.split(",")) {
-  const chosen = contestants(reference).filter(
-    (contestant) => contestant.name.includes(values.only) && isInstalled(contestant),
-  );
-  rows.push(...(await runPlace(place, chosen)));
-}
+for (const place of values.on.split(",")) rows.push(...(await runPlace(place)));
 printRows(rows);
-const path = values.json ?? defaultResultPath(reference);
-writeFileSync(path, `${JSON.stringify({ reference, machine: machine(), rows }, undefined, 2)}\n`);
-process.stdout.write(`\nwritten to ${path}\n`);
+printCostOfSync(rows);
+const path = values.json ?? resultPath(reference, ".json");
+writeResult(path, { reference, rows });
+for (const place of values.on.split(",")) {
+  writePicture(path.replace(/(\.json)?$/, `-${place}.svg`), placePicture(reference, place, rows));
+}
+if (rows.some((row) => row.isOurs && goodRuns(row).length === 0)) process.exitCode = 1;
+
+function isChosen(contestant: Contestant): boolean {
+  if (!values.only.split(",").some((word) => contestant.name.includes(word))) return false;
+  const missing = missingPrograms(contestant);
+  if (missing.length === 0) return true;
+  process.stderr.write(`${contestant.name}: left out, ${missing.join()} is missing\n`);
+  return false;
+}
 
 /** Alternates: a slow minute of a shared machine then hits everyone. */
-async function runPlace(place: string, chosen: readonly Contestant[]): Promise<readonly Row[]> {
+async function runPlace(place: string): Promise<readonly Row[]> {
   const workPath = places[place];
   if (workPath === undefined) throw new Error(`--on takes tmpfs and disk, not ${place}`);
-  const runs = new Map<string, Timing[]>(chosen.map(({ name }) => [name, []]));
+  const runs = new Map<string, Measurement[]>(chosen.map(({ name }) => [name, []]));
   for (let round = 1; round <= Number(values.runs); round++) {
     for (const contestant of chosen) {
-      const timing = await timeContestant(contestant, workPath);
-      runs.get(contestant.name)?.push(timing);
-      const outcome = timing.error ?? `${timing.wallSeconds.toFixed(2)} s`;
+      const measured = await measureContestant(contestant, workPath);
+      runs.get(contestant.name)?.push(measured);
+      const outcome = measured.error ?? `${measured.wallSeconds.toFixed(2)} s`;
       process.stderr.write(`${place} ${round}/${values.runs} ${contestant.name}: ${outcome}\n`);
     }
   }
@@ -71,79 +73,46 @@ async function runPlace(place: string, chosen: readonly Contestant[]): Promise<r
   }));
 }
 
-function isInstalled({ name, script }: Contestant): boolean {
-  const programs = ["skopeo", "umoci", "buildah", "ctr"].filter((tool) =>
-    new RegExp(`(^|[ &])${tool} `).test(script),
-  );
-  const missing = programs.filter((tool) => spawnSync("which", [tool]).status !== 0);
-  if (missing.length > 0) process.stderr.write(`${name}: left out, ${missing.join()} is missing\n`);
-  return missing.length === 0;
-}
-
 function printRows(all: readonly Row[]): void {
-  const head = ["on", "who", "makes", "synced", "wall s", "spread", "CPU s", "peak MiB", "÷ ours"];
+  const head =
+    "on,who,makes,synced,wall s,spread,CPU s,spread,peak MiB,written MiB,÷ ours wall,÷ ours CPU";
   const lines = all.map((row) => {
-    const good = row.runs.filter(({ error }) => error === undefined);
-    if (good.length === 0) return [row.place, row.name, row.result, "", "failed", "", "", "", ""];
-    const walls = good.map(({ wallSeconds }) => wallSeconds);
+    const start = [row.place, row.name, row.result, row.syncs ? "yes" : "no"];
+    if (goodRuns(row).length === 0) return [...start, "failed"];
+    const [wall, cpu] = [valuesOf(row, "wallSeconds"), valuesOf(row, "cpuSeconds")];
+    const ours = oursFor(row, all);
     return [
-      row.place,
-      row.name,
-      row.result,
-      row.syncs ? "yes" : "no",
-      median(walls).toFixed(2),
-      `${Math.min(...walls).toFixed(2)}–${Math.max(...walls).toFixed(2)}`,
-      median(good.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2),
-      (Math.max(...good.map(({ peakRssBytes }) => peakRssBytes)) / 2 ** 20).toFixed(0),
-      (median(walls) / oursFor(row, all)).toFixed(2),
+      ...start,
+      median(wall).toFixed(2),
+      spread(wall, 2),
+      median(cpu).toFixed(2),
+      spread(cpu, 2),
+      mebibytes(Math.max(...valuesOf(row, "peakRssBytes"))),
+      mebibytes(median(valuesOf(row, "writtenBytes"))),
+      ratio(median(wall), ours && median(valuesOf(ours, "wallSeconds"))),
+      ratio(median(cpu), ours && median(valuesOf(ours, "cpuSeconds"))),
     ];
   });
-  const widths = head.map((title, column) =>
-    Math.max(...[head, ...lines].map((line) => (line[column] ?? title).length)),
-  );
-  for (const line of [head, ...lines]) {
-    const cells = line.map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    process.stdout.write(`${cells.join("  ").trimEnd()}\n`);
-  }
+  process.stdout.write(textTable(head.split(","), lines));
 }
 
 /** Ours that leaves the same and does as much for the bytes' safety; a layer store is compared with our directory. */
-function oursFor({ place, result, syncs }: Row, all: readonly Row[]): number {
+function oursFor({ place, result, syncs }: Row, all: readonly Row[]): Row | undefined {
   const kind = result === "disk image" ? result : "directory";
-  const ours = all.find(
+  return all.find(
     (row) => row.isOurs && row.place === place && row.result === kind && row.syncs === syncs,
   );
-  return median(ours?.runs.map(({ wallSeconds }) => wallSeconds) ?? []);
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+function ratio(theirs: number, ours: number | undefined): string {
+  return ours === undefined ? "" : (theirs / ours).toFixed(2);
 }
 
-function machine(): Readonly<Record<string, string | number>> {
-  const [cpu] = cpus();
-  const flags = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
-  return {
-    cpu: cpu?.model ?? "unknown",
-    cores: cpus().length,
-    shaExtensions: /\bsha_ni\b/.test(flags) ? "yes" : "no",
-    memoryBytes: totalmem(),
-    kernel: release(),
-    node: process.version,
-    date: new Date().toISOString(),
-  };
-}
-
-function defaultResultPath(ref: string): string {
-  const directory = join(import.meta.dirname, "results");
-  mkdirSync(directory, { recursive: true });
-  return join(
-    directory,
-    `${ref
-      .split("/")
-      .slice(1)
-      .join("-")
-      .replaceAll(/[^\w.-]/g, "-")}.json`,
-  );
+function printCostOfSync(all: readonly Row[]): void {
+  for (const row of all.filter(({ isOurs, syncs }) => isOurs && syncs)) {
+    const without = oursFor({ ...row, syncs: false }, all);
+    if (without === undefined) continue;
+    const cost = median(valuesOf(row, "wallSeconds")) - median(valuesOf(without, "wallSeconds"));
+    process.stdout.write(`fsync on ${row.place}, ${row.result}: ${cost.toFixed(2)} s\n`);
+  }
 }

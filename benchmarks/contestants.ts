@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
+import type { Runnable } from "./measure/measure-contestant.ts";
 
 /** Someone who turns a reference into a root filesystem: what it runs in an empty work directory. */
-export interface Contestant {
+export interface Contestant extends Runnable {
   readonly name: string;
   /** What the others are compared with. */
   readonly isOurs?: boolean;
@@ -9,17 +11,15 @@ export interface Contestant {
   readonly result: "directory" | "disk image" | "layer store";
   /** Whether the bytes are on the disk when it says it is done. */
   readonly syncs: boolean;
-  /** Runs before the clock. @returns what stops it */
-  readonly setUp?: readonly string[];
-  readonly script: string;
 }
 
-const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
+/** Needs a build: what is measured is what is shipped. */
+export const COMMAND: string = `${process.execPath} ${resolve(import.meta.dirname, "../bin/tl.js")}`;
 
 /** @param reference without a scheme; $W is the work directory of the run */
 export function contestants(reference: string): readonly Contestant[] {
   const copy = `skopeo copy -q --src-tls-verify=false docker://${reference} oci:$W/oci:i`;
-  const command = `${process.execPath} ${COMMAND} sbx image import ${reference} --quiet`;
+  const command = `${COMMAND} sbx image import ${reference} --quiet`;
   return [
     ours(command, "disk image", true),
     ours(command, "disk image", false),
@@ -64,7 +64,7 @@ function buildah(reference: string): Contestant {
   };
 }
 
-/** The daemon does the work: the CPU of the client alone is measured, so only its wall time compares. */
+/** The daemon does the work: what it uses between the first and the last moment of the pull counts. */
 function containerd(reference: string): Contestant {
   const config = [
     "version = 2",
@@ -80,11 +80,22 @@ function containerd(reference: string): Contestant {
     name: "containerd ctr pull",
     result: "layer store",
     syncs: false,
-    setUp: [
-      "sh",
-      "-c",
-      `mkdir -p $W/c && cat > $W/c.toml <<E\n${config}\nE\nexec containerd -c $W/c.toml >$W/c.log 2>&1`,
-    ],
+    daemon: {
+      words: [
+        "sh",
+        "-c",
+        `mkdir -p $W/c && cat > $W/c.toml <<E\n${config}\nE\nexec containerd -c $W/c.toml >$W/c.log 2>&1`,
+      ],
+      readyFile: "c/s",
+    },
     script: `ctr -a $W/c/s images pull --plain-http ${reference}`,
   };
+}
+
+/** The programs of a contestant that are not on this machine. */
+export function missingPrograms({ script }: Contestant): readonly string[] {
+  return ["skopeo", "umoci", "buildah", "ctr"].filter(
+    (program) =>
+      new RegExp(`(^|[ &])${program} `).test(script) && spawnSync("which", [program]).status !== 0,
+  );
 }
