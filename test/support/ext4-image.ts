@@ -1,12 +1,12 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import type { RootfsTree } from "../../src/rootfs/rootfs-tree.ts";
+import type { Extent } from "../../src/sink/body-map.ts";
 import { BLOCK_BYTES } from "../../src/sink/ext4/format.ts";
 import { ext4Geometry, usableRanges } from "../../src/sink/ext4/geometry.ts";
 import type {
   Ext4Identity,
   Ext4MetadataInput,
   Ext4MetadataResult,
-  Extent,
 } from "../../src/sink/ext4/metadata-input.ts";
 import { writeExt4Metadata } from "../../src/sink/ext4/write-metadata.ts";
 import { buildTree, type TreeEntry } from "./tree-builder.ts";

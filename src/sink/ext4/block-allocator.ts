@@ -1,5 +1,5 @@
 import type { ImportError } from "../../errors.ts";
-import type { BlockUsage } from "./block-usage.ts";
+import type { BlockUsage } from "../block-usage.ts";
 import type { BlockRange } from "./geometry.ts";
 
 /** Deals blocks out of free ranges, in their order, and marks them as used. What it deals reads as zeros. */

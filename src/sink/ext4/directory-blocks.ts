@@ -1,5 +1,5 @@
-import type { BlockWriter } from "./block-writer.ts";
-import { crc32c, crc32cOfZeros } from "./crc32c.ts";
+import type { BlockWriter } from "../block-writer.ts";
+import { crc32c, crc32cOfZeros } from "../crc32c.ts";
 import { DIRECTORY_FILE_TYPE, recordBytesOf, type DirectoryEntries } from "./directory-entries.ts";
 import {
   BLOCK_BYTES,

@@ -1,6 +1,6 @@
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { BlockAllocator } from "./block-allocator.ts";
-import type { BlockWriter } from "./block-writer.ts";
+import type { BlockWriter } from "../block-writer.ts";
 import { RecordBlock, type DirectoryIdentity } from "./directory-blocks.ts";
 import { DirectoryEntries, fitsOneBlock } from "./directory-entries.ts";
 import { FIRST_INODE, ROOT_INODE } from "./format.ts";

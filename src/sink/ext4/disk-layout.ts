@@ -1,6 +1,6 @@
 import type { ImportError } from "../../errors.ts";
 import { BlockAllocator } from "./block-allocator.ts";
-import type { BlockUsage } from "./block-usage.ts";
+import type { BlockUsage } from "../block-usage.ts";
 import { diskTooSmall, fewestTableBlocks, missingBlocks, MOST_TABLE_BLOCKS } from "./disk-fit.ts";
 import { INODES_PER_BLOCK } from "./format.ts";
 import {

@@ -1,8 +1,7 @@
-import { closeSync, constants, ftruncateSync, openSync, unlinkSync } from "node:fs";
 import { ImportError, throwIfCancelled } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { BlockPlacerPlan } from "../block-placement.ts";
-import { errnoOf, ioError } from "../io-error.ts";
+import { withCancelFlag } from "../cancellation.ts";
 import type {
   ImageToPlace,
   LayerOrder,
@@ -11,13 +10,15 @@ import type {
   SealedRootfs,
   Sink,
 } from "../sink.ts";
+import { StagedImage } from "../staged-image.ts";
+import { StreamPlacing } from "../stream-placing.ts";
 import { BLOCK_BYTES } from "./format.ts";
 import { diskTooSmall } from "./disk-fit.ts";
 import { ext4Geometry, type Ext4Geometry } from "./geometry.ts";
 import { identityOf } from "./identity.ts";
 import type { Ext4Identity } from "./metadata-input.ts";
+import { placingRoom } from "./placing-room.ts";
 import type { Ext4SealResult, Ext4SealTask, Ext4SealWork } from "./seal-steps.ts";
-import { StreamPlacing } from "./stream-placing.ts";
 
 export interface Ext4SinkOptions {
   /** The image file: absolute, not there yet, its directory is. */
@@ -50,7 +51,7 @@ export function createExt4Sink(options: Ext4SinkOptions): Sink {
 class Ext4Sink implements Sink {
   readonly #options: Ext4SinkOptions;
   readonly #geometry: Ext4Geometry;
-  #made = false;
+  readonly #file: StagedImage;
   #image: ImageToPlace | undefined;
   #placing: StreamPlacing | undefined;
   #startedOver = false;
@@ -58,24 +59,11 @@ class Ext4Sink implements Sink {
   constructor(options: Ext4SinkOptions) {
     this.#options = options;
     this.#geometry = ext4Geometry(options.diskBytes);
+    this.#file = new StagedImage(options.imagePath, options.diskBytes);
   }
 
   async prepare(): Promise<void> {
-    const { imagePath } = this.#options;
-    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    this.#io("make the disk image", () => {
-      try {
-        const fd = openSync(imagePath, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-        this.#made = true;
-        this.#resize(fd);
-      } catch (error) {
-        if (errnoOf(error) !== "EEXIST") throw error;
-        throw new ImportError("ERR_OUTPUT_EXISTS", `${imagePath} exists already`, {
-          hint: "Remove it, or choose another place with --output.",
-          details: { path: imagePath },
-        });
-      }
-    });
+    this.#file.make();
   }
 
   begin(image: ImageToPlace): LayerOrder {
@@ -107,21 +95,13 @@ class Ext4Sink implements Sink {
       return undefined;
     }
     this.#startedOver = true;
-    this.#io("empty the disk image", () => {
-      const { O_WRONLY, O_TRUNC, O_NOFOLLOW } = constants;
-      this.#resize(openSync(this.#options.imagePath, O_WRONLY | O_TRUNC | O_NOFOLLOW));
-    });
+    this.#file.empty();
     return this.#place(this.#image, true);
   }
 
-  async seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs> {
+  seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs> {
     const { diskBytes, imagePath } = this.#options;
-    const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    const cancel = (): void => {
-      Atomics.store(cancelled, 0, 1);
-    };
-    context.signal.addEventListener("abort", cancel, { once: true });
-    try {
+    return withCancelFlag(context, async (cancelled) => {
       const result = await runTask(this.#metadataTask(tree, cancelled), context);
       if (!isSealResult(result)) throw new Error("a seal task answered with another result");
       const { superblock, omissions, checksums } = result;
@@ -135,29 +115,17 @@ class Ext4Sink implements Sink {
         omissions,
         checksums: { blockBytes: BLOCK_BYTES, ...checksums },
       };
-    } finally {
-      context.signal.removeEventListener("abort", cancel);
-    }
+    });
   }
 
   async abort(): Promise<void> {
-    if (!this.#made) return;
-    this.#made = false;
-    this.#io("remove what was written", () => {
-      try {
-        unlinkSync(this.#options.imagePath);
-      } catch (error) {
-        if (errnoOf(error) !== "ENOENT") throw error;
-      }
-    });
+    this.#file.remove();
   }
 
   #place({ layerBytes }: ImageToPlace, bottomUp: boolean): LayerOrder {
     const { imagePath } = this.#options;
-    this.#placing = new StreamPlacing(
-      { imagePath, geometry: this.#geometry, layerBytes },
-      bottomUp,
-    );
+    const room = placingRoom(this.#geometry, layerBytes, bottomUp);
+    this.#placing = new StreamPlacing({ imagePath, layers: layerBytes.length, ...room });
     return this.#placing.order;
   }
 
@@ -181,22 +149,17 @@ class Ext4Sink implements Sink {
     const bodyBlocks = placing.overflow;
     if (bodyBlocks === undefined)
       return { type: "metadata", work: { ...work, layers: placing.layers } };
-    return { type: "measure", work: { ...work, layers: placing.layersBeyond }, bodyBlocks };
+    return {
+      type: "measure",
+      work: { ...work, layers: placing.layersBeyond(this.#geometry.blocks) },
+      bodyBlocks,
+    };
   }
 
   #identity(): Ext4Identity {
     if (this.#image === undefined) throw new Error("a sink begins before it seals");
     const { diskBytes, epochSeconds } = this.#options;
     return identityOf(this.#image, { diskBytes, epochSeconds });
-  }
-
-  /** A file of the disk's size, all of it a hole. Closes the file. */
-  #resize(fd: number): void {
-    try {
-      ftruncateSync(fd, this.#options.diskBytes);
-    } finally {
-      closeSync(fd);
-    }
   }
 
   #hopeless(layerBytes: number): ImportError {
@@ -211,27 +174,12 @@ class Ext4Sink implements Sink {
       { hint: `Images of this size fit with --disk_mb ${details["neededMib"]}.`, details },
     );
   }
-
-  #io<T>(doing: string, action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      throw ioError(error, doing, this.#options.imagePath);
-    }
-  }
 }
 
-/** @throws ImportError the signal's reason when that is one, or ERR_CANCELLED; the error of the task */
 async function runTask(task: Ext4SealTask, { signal, runTasks }: SealContext): Promise<unknown> {
   throwIfCancelled(signal);
-  try {
-    const [result] = await runTasks([{ kind: "ext4", task }]);
-    return result;
-  } catch (error) {
-    // The task stops with ERR_CANCELLED; the signal knows why.
-    throwIfCancelled(signal);
-    throw error;
-  }
+  const [result] = await runTasks([{ kind: "ext4", task }]);
+  return result;
 }
 
 function isSealResult(result: unknown): result is Ext4SealResult {

@@ -1,6 +1,6 @@
 import type { BlockAllocator } from "./block-allocator.ts";
-import type { BlockWriter } from "./block-writer.ts";
-import { crc32c } from "./crc32c.ts";
+import type { BlockWriter } from "../block-writer.ts";
+import { crc32c } from "../crc32c.ts";
 import {
   EXTENT_CHECKSUM_OFFSET,
   EXTENT_MAGIC,

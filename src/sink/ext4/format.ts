@@ -199,12 +199,6 @@ export const XATTR_BLOCK_ROOM: number = BLOCK_BYTES - XATTR_BLOCK_HEADER_BYTES -
 /** Inodes that may share one block (`EXT4_XATTR_REFCOUNT_MAX`). */
 export const MAX_XATTR_REFERENCES = 1024;
 
-export const XATTR_INDEX_USER = 1;
-export const XATTR_INDEX_ACL_ACCESS = 2;
-export const XATTR_INDEX_ACL_DEFAULT = 3;
-export const XATTR_INDEX_TRUSTED = 4;
-export const XATTR_INDEX_SECURITY = 6;
-
 /** Journal superblock (`struct journal_superblock_s`), big-endian. */
 export const JOURNAL = {
   magic: 0x00,

@@ -1,6 +1,6 @@
-import { setBits, type BlockUsage } from "./block-usage.ts";
-import { BlockWriter } from "./block-writer.ts";
-import { crc32c, crc32cOfUint32 } from "./crc32c.ts";
+import { setBits, type BlockUsage } from "../block-usage.ts";
+import { BlockWriter } from "../block-writer.ts";
+import { crc32c, crc32cOfUint32 } from "../crc32c.ts";
 import {
   BLOCK_BYTES,
   BLOCKS_PER_GROUP,
@@ -14,7 +14,7 @@ import {
 } from "./format.ts";
 import { blocksOfGroup, hasBackup, type Ext4Geometry } from "./geometry.ts";
 import type { InodeNumbers } from "./inode-numbers.ts";
-import type { ImageFile } from "./metadata-input.ts";
+import type { ImageFile } from "../image-file.ts";
 
 export interface GroupParts {
   readonly file: ImageFile;

@@ -1,5 +1,5 @@
-import type { BlockWriter } from "./block-writer.ts";
-import { crc32c } from "./crc32c.ts";
+import type { BlockWriter } from "../block-writer.ts";
+import { crc32c } from "../crc32c.ts";
 import { RecordBlock, type DirectoryIdentity } from "./directory-blocks.ts";
 import {
   DIRECTORY_FILE_TYPE,
@@ -20,7 +20,7 @@ import {
   HASH_HALF_MD4,
 } from "./format.ts";
 import type { HalfMd4 } from "./half-md4.ts";
-import { sortOrder } from "./sort-order.ts";
+import { sortOrder } from "../sort-order.ts";
 
 /** Leaves that two levels of index reach; the `large_dir` feature would allow a third. */
 export const MAX_LEAVES: number = DX_ROOT_LIMIT * DX_NODE_LIMIT;

@@ -9,9 +9,9 @@ import {
   S_IFREG,
 } from "../../rootfs/rootfs-tree.ts";
 import type { BlockAllocator } from "./block-allocator.ts";
-import { BlockWriter } from "./block-writer.ts";
-import { throwWhenCancelled } from "./cancellation.ts";
-import { inodeChecksumSeed } from "./crc32c.ts";
+import { BlockWriter } from "../block-writer.ts";
+import { throwWhenCancelled } from "../cancellation.ts";
+import { inodeChecksumSeed } from "../crc32c.ts";
 import { writeDeviceNumber } from "./device-number.ts";
 import { DirectoryWriter } from "./directory-writer.ts";
 import { ExtentList, ExtentTreeWriter, treeBlocksOf } from "./extents.ts";

@@ -1,4 +1,4 @@
-import { crc32c, crc32cOfZeros } from "./crc32c.ts";
+import { crc32c, crc32cOfZeros } from "../crc32c.ts";
 import { EXTRA_INODE_BYTES, INODE, INODE_BYTES, SECTORS_PER_BLOCK } from "./format.ts";
 
 /** 1901-12-13 to 2446-05-10: 34 bits of seconds, of which the lower 32 are signed. */

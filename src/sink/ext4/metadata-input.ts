@@ -1,33 +1,7 @@
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
-import type { BodyRef } from "../sink.ts";
+import type { BodyMap } from "../body-map.ts";
+import type { ImageFile } from "../image-file.ts";
 import type { Ext4Geometry } from "./geometry.ts";
-
-/** Blocks of a file that follow each other on the disk. A hole is what no extent covers. */
-export interface Extent {
-  /** Block of the file. */
-  readonly logicalBlock: number;
-  /** Block of the disk. */
-  readonly physicalBlock: number;
-  readonly blocks: number;
-}
-
-/** Where the placed bodies lie. */
-export interface BodyMap {
-  /** The extents of one body, ascending by `logicalBlock`, of any length; those that touch need not be joined. */
-  extentsOf(body: BodyRef, sizeBytes: number): readonly Extent[];
-}
-
-/** The image file, at positions in bytes. Both throw what `ioError` makes of a failed call. */
-export interface ImageFile {
-  /** Writes all of `bytes`. Borrowed: the caller reuses them at once. */
-  write(bytes: Uint8Array, position: number): void;
-  /**
-   * From now on these blocks read as zeros: they are punched out of the file, or, where that cannot be had, overwritten.
-   * Called for every run of blocks below `firstFreeBlock` that no body of the tree uses, also for runs that were never
-   * written, in ascending order and before anything else is written. So nothing that a layer deleted stays readable.
-   */
-  release(firstBlock: number, blocks: number): void;
-}
 
 /** What makes one file system different from another with the same tree. */
 export interface Ext4Identity {

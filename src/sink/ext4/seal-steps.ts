@@ -1,8 +1,8 @@
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
-import type { PlacedLayer } from "./body-map.ts";
+import type { PlacedLayer } from "../body-map.ts";
 import type { BlockRange, Ext4Geometry } from "./geometry.ts";
 import type { Ext4Identity } from "./metadata-input.ts";
-import type { ChecksummedRanges } from "./written-ranges.ts";
+import type { ChecksummedRanges } from "../written-ranges.ts";
 
 /** What the metadata of an image is made from: plain data, the arrays of the tree in shared memory. */
 export interface Ext4SealWork {

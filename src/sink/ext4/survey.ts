@@ -10,8 +10,8 @@ import {
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
 import { Omissions } from "../omissions.ts";
-import type { BlockUsage } from "./block-usage.ts";
-import { throwWhenCancelled } from "./cancellation.ts";
+import type { BlockUsage } from "../block-usage.ts";
+import { throwWhenCancelled } from "../cancellation.ts";
 import { DirectoryEntries, fitsOneBlock } from "./directory-entries.ts";
 import { ExtentList, treeBlocksOf } from "./extents.ts";
 import { BLOCK_BYTES, I_BLOCK_BYTES, MAX_LINKS } from "./format.ts";

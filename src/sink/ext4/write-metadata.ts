@@ -1,7 +1,7 @@
 import { ImportError } from "../../errors.ts";
 import { omissionLines } from "../omissions.ts";
-import { BlockUsage } from "./block-usage.ts";
-import { checksumSeed } from "./crc32c.ts";
+import { BlockUsage } from "../block-usage.ts";
+import { checksumSeed } from "../crc32c.ts";
 import { layOutDisk, type DiskLayout } from "./disk-layout.ts";
 import { BLOCK_BYTES, BLOCKS_PER_GROUP, LABEL_BYTES, PRIMARY_SUPERBLOCK_OFFSET } from "./format.ts";
 import { hasBackup, usableRanges, type BlockRange } from "./geometry.ts";

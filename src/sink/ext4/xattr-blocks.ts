@@ -1,7 +1,7 @@
 import { pathOf, S_IFMT, xattrListOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { BlockAllocator } from "./block-allocator.ts";
-import type { BlockWriter } from "./block-writer.ts";
-import { crc32c, crc32cOfUint32 } from "./crc32c.ts";
+import type { BlockWriter } from "../block-writer.ts";
+import { crc32c, crc32cOfUint32 } from "../crc32c.ts";
 import { MAX_XATTR_REFERENCES } from "./format.ts";
 import { planXattrs, type XattrBlock, type XattrPlan } from "./xattrs.ts";
 

@@ -9,7 +9,10 @@ import {
   XATTR_INODE_ROOM,
   XATTR_MAGIC,
 } from "./format.ts";
-import { xattrVerdict, type StoredXattr } from "./xattr-names.ts";
+import { xattrVerdict, type StoredXattr, type XattrHolder } from "../xattr-verdict.ts";
+import { ext4Acl } from "./ext4-acl.ts";
+
+const EXT4: XattrHolder = { name: "ext4", encodeAcl: ext4Acl };
 
 /**
  * How the attributes of an inode lie: in the rest of the inode what fits, the others in one block.
@@ -52,7 +55,7 @@ export function planXattrs(
   const leftOut: string[] = [];
   let permissions: number | undefined;
   for (const xattr of xattrs) {
-    const verdict = xattrVerdict(xattr, type);
+    const verdict = xattrVerdict(xattr, type, EXT4);
     if (verdict.stored !== undefined) stored.push(verdict.stored);
     if (verdict.leftOut !== undefined) {
       leftOut.push(`${printable(xattr.name)} left out (${verdict.leftOut})`);

@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, rmSync } from "node:fs";
-import { ImportError, throwIfCancelled } from "../../errors.ts";
+import { ImportError } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { withCancelFlag } from "../cancellation.ts";
 import { errnoOf, ioError } from "../io-error.ts";
 import { omissionLines } from "../omissions.ts";
 import type { LayerOrder, PlacerPlan, SealContext, SealedRootfs, Sink } from "../sink.ts";
@@ -73,15 +74,9 @@ class TarSink implements Sink {
     return undefined;
   }
 
-  async seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs> {
-    const { signal, fsync, runTasks } = context;
-    const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    const cancel = (): void => {
-      Atomics.store(cancelled, 0, 1);
-    };
-    throwIfCancelled(signal);
-    signal.addEventListener("abort", cancel, { once: true });
-    try {
+  seal(tree: RootfsTree, context: SealContext): Promise<SealedRootfs> {
+    const { fsync, runTasks } = context;
+    return withCancelFlag(context, async (cancelled) => {
       const [rootfsPath, bodiesPath] = [this.#rootfsPath, this.#bodiesPath];
       const task = { tree, bodiesPath, rootfsPath, fsync, cancelled };
       const [result] = await runTasks([{ kind: "tar", task }]);
@@ -93,13 +88,7 @@ class TarSink implements Sink {
         entries: tree.entries,
         omissions: omissionLines([omissions]),
       };
-    } catch (error) {
-      // The task stops with ERR_CANCELLED; the signal knows why.
-      throwIfCancelled(signal);
-      throw error;
-    } finally {
-      signal.removeEventListener("abort", cancel);
-    }
+    });
   }
 
   async abort(): Promise<void> {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ImportError } from "../../../src/errors.ts";
 import { BlockAllocator } from "../../../src/sink/ext4/block-allocator.ts";
-import { BlockUsage } from "../../../src/sink/ext4/block-usage.ts";
+import { BlockUsage } from "../../../src/sink/block-usage.ts";
 import { ext4Geometry } from "../../../src/sink/ext4/geometry.ts";
 import { importErrorOf, outcomeOf } from "../../support/import-error.ts";
 

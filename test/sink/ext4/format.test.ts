@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CRC_START, crc32c } from "../../../src/sink/ext4/crc32c.ts";
+import { CRC_START, crc32c } from "../../../src/sink/crc32c.ts";
 import {
   BLOCK_BYTES,
   BLOCKS_PER_GROUP,
@@ -26,7 +26,7 @@ import {
   SUPER,
   SUPER_MAGIC,
 } from "../../../src/sink/ext4/format.ts";
-import { checksumSeed, inodeChecksumSeed } from "../../../src/sink/ext4/crc32c.ts";
+import { checksumSeed, inodeChecksumSeed } from "../../../src/sink/crc32c.ts";
 import { ext4Geometry, journalBlocksOf } from "../../../src/sink/ext4/geometry.ts";
 import { mustRun } from "../../support/run-program.ts";
 import { scratchDirectory } from "../../support/scratch.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { ImportError } from "../../../src/errors.ts";
 import { BlockAllocator } from "../../../src/sink/ext4/block-allocator.ts";
-import { BlockUsage } from "../../../src/sink/ext4/block-usage.ts";
-import { BlockWriter } from "../../../src/sink/ext4/block-writer.ts";
+import { BlockUsage } from "../../../src/sink/block-usage.ts";
+import { BlockWriter } from "../../../src/sink/block-writer.ts";
 import { ext4Geometry, usableRanges } from "../../../src/sink/ext4/geometry.ts";
 import { XattrBlocks, type XattrBlockOutput } from "../../../src/sink/ext4/xattr-blocks.ts";
 

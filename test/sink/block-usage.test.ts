@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BlockUsage } from "../../../src/sink/ext4/block-usage.ts";
-import { ext4Geometry } from "../../../src/sink/ext4/geometry.ts";
+import { BlockUsage } from "../../src/sink/block-usage.ts";
+import { ext4Geometry } from "../../src/sink/ext4/geometry.ts";
 
 const GEOMETRY = ext4Geometry(300 * 2 ** 20);
 /** Around the border of two groups, where bits end in the middle of bytes. */

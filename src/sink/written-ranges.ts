@@ -1,5 +1,5 @@
-import { PIECE_BLOCKS } from "../block-placement.ts";
-import { StreamMap } from "../run-plan.ts";
+import { PIECE_BLOCKS } from "./block-placement.ts";
+import { StreamMap } from "./run-plan.ts";
 import type { PlacedLayer } from "./body-map.ts";
 
 /** Runs of blocks of the disk with the CRC-32 of each, ascending and apart from each other. */

@@ -1,8 +1,22 @@
-import { BLOCK_BYTES, type BlockPlacement } from "../block-placement.ts";
-import { hasHoles, numberOf, planOf } from "../body-ref.ts";
-import { StreamMap, type StreamLayout } from "../run-plan.ts";
-import type { BodyRef } from "../sink.ts";
-import type { BodyMap, Extent } from "./metadata-input.ts";
+import { BLOCK_BYTES, type BlockPlacement } from "./block-placement.ts";
+import { hasHoles, numberOf, planOf } from "./body-ref.ts";
+import { StreamMap, type StreamLayout } from "./run-plan.ts";
+import type { BodyRef } from "./sink.ts";
+
+/** Blocks of a file that follow each other on the disk. A hole is what no extent covers. */
+export interface Extent {
+  /** Block of the file. */
+  readonly logicalBlock: number;
+  /** Block of the disk. */
+  readonly physicalBlock: number;
+  readonly blocks: number;
+}
+
+/** Where the placed bodies lie. */
+export interface BodyMap {
+  /** The extents of one body, ascending by `logicalBlock`, of any length; those that touch need not be joined. */
+  extentsOf(body: BodyRef, sizeBytes: number): readonly Extent[];
+}
 
 /** A layer whose bytes were verified, and where its stream lies. */
 export interface PlacedLayer {

@@ -1,13 +1,12 @@
 import { readSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { ImportError } from "../../errors.ts";
-import { BLOCK_BYTES, PIECE_BLOCKS } from "../block-placement.ts";
-import { errnoOf, ioError } from "../io-error.ts";
-import { punchHole } from "../posix.ts";
-import { writeAll } from "../write-all.ts";
-import { PRIMARY_SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES } from "./format.ts";
-import type { BlockRange } from "./geometry.ts";
-import type { ImageFile } from "./metadata-input.ts";
+import { ImportError } from "../errors.ts";
+import { BLOCK_BYTES, PIECE_BLOCKS } from "./block-placement.ts";
+import type { ImageFile } from "./image-file.ts";
+import { errnoOf, ioError } from "./io-error.ts";
+import { punchHole } from "./posix.ts";
+import type { BlockRange } from "./run-plan.ts";
+import { writeAll } from "./write-all.ts";
 import { RangeColumns, type ChecksummedRanges } from "./written-ranges.ts";
 
 const PIECE_BYTES = PIECE_BLOCKS * BLOCK_BYTES;
@@ -23,6 +22,8 @@ export interface SealedImageFileOptions {
   readonly bodies: ChecksummedRanges;
   /** Whether holes can be punched, as far as one knows; else blocks are overwritten. */
   readonly canPunch: boolean;
+  /** Where the file system has its superblock, in block 0. */
+  readonly superblock: { readonly position: number; readonly bytes: number };
 }
 
 /**
@@ -47,7 +48,8 @@ export class SealedImageFile implements ImageFile {
   }
 
   write(bytes: Uint8Array, position: number): void {
-    if (position === PRIMARY_SUPERBLOCK_OFFSET && bytes.length === SUPERBLOCK_BYTES) {
+    const { superblock } = this.#options;
+    if (position === superblock.position && bytes.length === superblock.bytes) {
       // Not `slice`: that of a Buffer is no copy.
       this.#superblock = Uint8Array.from(bytes);
       return;
@@ -92,7 +94,7 @@ export class SealedImageFile implements ImageFile {
   checksums(): ChecksummedRanges {
     for (let body = this.#body(); body !== undefined; body = this.#body()) this.#keep(body);
     const first = Buffer.alloc(BLOCK_BYTES);
-    first.set(this.superblock(), PRIMARY_SUPERBLOCK_OFFSET);
+    first.set(this.superblock(), this.#options.superblock.position);
     this.#kept.add(0, 1, crc32(first));
     for (const range of united(this.#metadata)) {
       for (let done = 0; done < range.blocks; done += PIECE_BLOCKS) {

@@ -1,5 +1,5 @@
-import { BLOCK_BYTES } from "./format.ts";
-import type { ImageFile } from "./metadata-input.ts";
+import { BLOCK_BYTES } from "./block-placement.ts";
+import type { ImageFile } from "./image-file.ts";
 
 const BUFFERED_BLOCKS = 256;
 

@@ -1,18 +1,13 @@
 /**
- * POSIX ACLs: the kernel's xattr form and ext4's own on disk (`include/uapi/linux/posix_acl_xattr.h`, `fs/ext4/acl.h`).
+ * POSIX ACLs in the form that the kernel's xattr calls take (`include/uapi/linux/posix_acl_xattr.h`):
  *
- *     kernel   le32 version 2, then for each entry tag (2), permissions (2), id (4)
- *     ext4     le32 version 1, then tag (2), permissions (2), and an id (4) only for the tags USER and GROUP
- *
- * The kernel form stored as it is would make every `getfacl` fail, unnoticed by e2fsck.
+ *     le32 version 2, then for each entry tag (2), permissions (2), id (4)
  */
 
 const KERNEL_VERSION = 2;
-const EXT4_VERSION = 1;
 const HEADER_BYTES = 4;
 const ENTRY_BYTES = 8;
-const SHORT_ENTRY_BYTES = 4;
-const INVALID_ID = 0xffff_ffff;
+const NO_ID = 0xffff_ffff;
 
 const USER_OBJ = 0x01;
 const USER = 0x02;
@@ -21,35 +16,55 @@ const GROUP = 0x08;
 const MASK = 0x10;
 const OTHER = 0x20;
 
-interface AclEntry {
+export interface AclEntry {
   readonly tag: number;
   readonly permissions: number;
+  /** Means something only where `hasId`. */
   readonly id: number;
 }
 
-export interface Ext4Acl {
-  /** What ext4 stores; undefined for an ACL that says no more than the mode: the kernel stores none either. */
-  readonly value: Uint8Array | undefined;
+export interface CheckedAcl {
+  /** Undefined for an ACL that says no more than the mode: the kernel stores none either. */
+  readonly entries: readonly AclEntry[] | undefined;
   /** The permission bits (0777) that go with an access ACL; undefined for an empty one. */
   readonly permissions: number | undefined;
 }
 
+/** The entry names a user or a group; the others speak of those of the mode. */
+export function hasId({ tag }: AclEntry): boolean {
+  return tag === USER || tag === GROUP;
+}
+
 /**
- * An ACL in ext4's form, checked as the kernel checks it (`posix_acl_valid`).
+ * An ACL as the kernel checks it (`posix_acl_valid`).
  * @param value the kernel's form
  * @returns undefined for one that the kernel refuses
  */
-export function ext4Acl(value: Uint8Array, kind: "access" | "default"): Ext4Acl | undefined {
-  if (value.length === 0) return { value: undefined, permissions: undefined };
+export function checkAcl(value: Uint8Array, kind: "access" | "default"): CheckedAcl | undefined {
+  if (value.length === 0) return { entries: undefined, permissions: undefined };
   const entries = parseEntries(value);
   if (entries === undefined) return undefined;
-  if (entries.length === 0) return { value: undefined, permissions: undefined };
+  if (entries.length === 0) return { entries: undefined, permissions: undefined };
   if (!isValid(entries)) return undefined;
   const isMinimal = entries.every(({ tag }) => (tag & (USER_OBJ | GROUP_OBJ | OTHER)) !== 0);
   return {
-    value: kind === "access" && isMinimal ? undefined : encode(entries),
+    entries: kind === "access" && isMinimal ? undefined : entries,
     permissions: permissionBits(entries),
   };
+}
+
+/** The kernel's form, with the ids that it gives entries without one. */
+export function kernelAcl(entries: readonly AclEntry[]): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + entries.length * ENTRY_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, KERNEL_VERSION, true);
+  for (const [index, entry] of entries.entries()) {
+    const at = HEADER_BYTES + index * ENTRY_BYTES;
+    view.setUint16(at, entry.tag, true);
+    view.setUint16(at + 2, entry.permissions, true);
+    view.setUint32(at + 4, hasId(entry) ? entry.id : NO_ID, true);
+  }
+  return bytes;
 }
 
 function parseEntries(value: Uint8Array): readonly AclEntry[] | undefined {
@@ -71,10 +86,11 @@ function parseEntries(value: Uint8Array): readonly AclEntry[] | undefined {
 function isValid(entries: readonly AclEntry[]): boolean {
   const count = (tag: number): number => entries.filter((entry) => entry.tag === tag).length;
   const isOrdered = entries.every(({ tag }, at) => at === 0 || tag >= entries[at - 1]!.tag);
-  const isKnown = entries.every(({ tag, permissions, id }) => {
-    const hasId = tag === USER || tag === GROUP;
-    const isTag = hasId || tag === USER_OBJ || tag === GROUP_OBJ || tag === MASK || tag === OTHER;
-    return isTag && permissions <= 7 && !(hasId && id === INVALID_ID);
+  const isKnown = entries.every((entry) => {
+    const { tag, permissions, id } = entry;
+    const isTag =
+      hasId(entry) || tag === USER_OBJ || tag === GROUP_OBJ || tag === MASK || tag === OTHER;
+    return isTag && permissions <= 7 && !(hasId(entry) && id === NO_ID);
   });
   const masks = count(MASK);
   const needsMask = count(USER) + count(GROUP) > 0;
@@ -88,24 +104,4 @@ function permissionBits(entries: readonly AclEntry[]): number {
     entries.find((entry) => entry.tag === tag)?.permissions;
   const group = of(MASK) ?? of(GROUP_OBJ) ?? 0;
   return ((of(USER_OBJ) ?? 0) << 6) | (group << 3) | (of(OTHER) ?? 0);
-}
-
-function encode(entries: readonly AclEntry[]): Uint8Array {
-  const hasId = ({ tag }: AclEntry): boolean => tag === USER || tag === GROUP;
-  const bytes = new Uint8Array(
-    entries.reduce(
-      (sum, entry) => sum + (hasId(entry) ? ENTRY_BYTES : SHORT_ENTRY_BYTES),
-      HEADER_BYTES,
-    ),
-  );
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, EXT4_VERSION, true);
-  let at = HEADER_BYTES;
-  for (const entry of entries) {
-    view.setUint16(at, entry.tag, true);
-    view.setUint16(at + 2, entry.permissions, true);
-    if (hasId(entry)) view.setUint32(at + 4, entry.id, true);
-    at += hasId(entry) ? ENTRY_BYTES : SHORT_ENTRY_BYTES;
-  }
-  return bytes;
 }

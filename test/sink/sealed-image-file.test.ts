@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BLOCK_BYTES } from "../../../src/sink/block-placement.ts";
-import { PRIMARY_SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES } from "../../../src/sink/ext4/format.ts";
-import { SealedImageFile } from "../../../src/sink/ext4/sealed-image-file.ts";
-import { RangeColumns, type ChecksummedRanges } from "../../../src/sink/ext4/written-ranges.ts";
-import { importErrorOf } from "../../support/import-error.ts";
-import { scratchDirectory } from "../../support/scratch.ts";
+import { BLOCK_BYTES } from "../../src/sink/block-placement.ts";
+import { SealedImageFile } from "../../src/sink/sealed-image-file.ts";
+import { RangeColumns, type ChecksummedRanges } from "../../src/sink/written-ranges.ts";
+import { importErrorOf } from "../support/import-error.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 const BLOCKS = 400;
+const SUPERBLOCK = { position: 1024, bytes: 128 };
 
 interface Range {
   readonly first: number;
@@ -84,12 +84,13 @@ test.each([true, false])(
             imagePath,
             bodies: checksummed(image, bodies),
             canPunch,
+            superblock: SUPERBLOCK,
           });
           for (const { first, blocks } of released) {
             file.release(first, blocks);
             expected.fill(0, first * BLOCK_BYTES, (first + blocks) * BLOCK_BYTES);
           }
-          file.write(Buffer.alloc(SUPERBLOCK_BYTES, 0xee), PRIMARY_SUPERBLOCK_OFFSET);
+          file.write(Buffer.alloc(SUPERBLOCK.bytes, 0xee), SUPERBLOCK.position);
           file.write(Buffer.alloc(2 * BLOCK_BYTES, 0xdd), 3 * BLOCK_BYTES);
           file.write(Buffer.alloc(100, 0xcc), 4 * BLOCK_BYTES);
           const checksums = file.checksums();
@@ -97,7 +98,7 @@ test.each([true, false])(
           expected.fill(0xcc, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES + 100);
           const found = readFileSync(imagePath);
           expect(found.equals(expected)).toBe(true);
-          found.fill(0xee, PRIMARY_SUPERBLOCK_OFFSET, PRIMARY_SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES);
+          found.fill(0xee, SUPERBLOCK.position, SUPERBLOCK.position + SUPERBLOCK.bytes);
           const covered = [...checksums.firstBlocks].map((first, at) => ({
             first,
             blocks: checksums.blockCounts[at] ?? 0,
@@ -105,7 +106,7 @@ test.each([true, false])(
           expect(checksums).toEqual(checksummed(found, covered));
           const inRanges = new Set(covered.flatMap(blocksOf));
           const written = blocksOf({ first: 0, blocks: BLOCKS }).filter(
-            (block) => found.readUInt8(block * BLOCK_BYTES + PRIMARY_SUPERBLOCK_OFFSET) !== 0,
+            (block) => found.readUInt8(block * BLOCK_BYTES + SUPERBLOCK.position) !== 0,
           );
           expect([...inRanges]).toEqual(written);
         });
@@ -122,10 +123,16 @@ function blocksOf({ first, blocks }: Range): number[] {
 test("the superblock is kept back, and the file has no magic number", () => {
   withFile(Buffer.alloc(BLOCKS * BLOCK_BYTES), (fd, imagePath) => {
     const bodies = new RangeColumns().sorted();
-    const file = new SealedImageFile({ fd, imagePath, bodies, canPunch: false });
+    const file = new SealedImageFile({
+      fd,
+      imagePath,
+      bodies,
+      canPunch: false,
+      superblock: SUPERBLOCK,
+    });
     expect(() => file.superblock()).toThrow(/no superblock/);
-    const superblock = Buffer.alloc(SUPERBLOCK_BYTES, 1);
-    file.write(superblock, PRIMARY_SUPERBLOCK_OFFSET);
+    const superblock = Buffer.alloc(SUPERBLOCK.bytes, 1);
+    file.write(superblock, SUPERBLOCK.position);
     superblock.fill(2);
     expect(file.superblock().every((byte) => byte === 1)).toBe(true);
     expect(readFileSync(imagePath).every((byte) => byte === 0)).toBe(true);
@@ -138,7 +145,13 @@ test("bodies that read back as something else are not vouched for", () => {
   const ranges = checksummed(image, bodies);
   image[12 * BLOCK_BYTES] = 0;
   withFile(image, (fd, imagePath) => {
-    const file = new SealedImageFile({ fd, imagePath, bodies: ranges, canPunch: false });
+    const file = new SealedImageFile({
+      fd,
+      imagePath,
+      bodies: ranges,
+      canPunch: false,
+      superblock: SUPERBLOCK,
+    });
     const error = importErrorOf(() => file.release(11, 1));
     expect(error).toMatchObject({
       code: "ERR_OUTPUT_IO",
@@ -152,7 +165,7 @@ test("what an earlier attempt wrote is erased, with holes or with zeros", () => 
     const image = imageWith([{ first: 20, blocks: 300 }]);
     withFile(image, (fd, imagePath) => {
       const bodies = new RangeColumns().sorted();
-      const file = new SealedImageFile({ fd, imagePath, bodies, canPunch });
+      const file = new SealedImageFile({ fd, imagePath, bodies, canPunch, superblock: SUPERBLOCK });
       file.erase({ first: 20, blocks: 300 });
       expect(readFileSync(imagePath).equals(Buffer.alloc(image.length))).toBe(true);
     });

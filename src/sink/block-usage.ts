@@ -1,5 +1,8 @@
-import { BLOCKS_PER_GROUP, BLOCK_BYTES } from "./format.ts";
-import type { BlockRange, Ext4Geometry } from "./geometry.ts";
+import { BLOCK_BYTES } from "./block-placement.ts";
+import type { BlockRange } from "./run-plan.ts";
+
+/** A group is what one page of bits tells of; ext4 has groups of that size. */
+const GROUP_BLOCKS: number = 8 * BLOCK_BYTES;
 
 /**
  * Which blocks bodies and metadata take: the block bitmaps, one 4 KiB page a group in which something lies. The groups' own
@@ -9,7 +12,7 @@ export class BlockUsage {
   readonly #bitmaps: (Uint8Array | undefined)[];
   readonly #used: Uint32Array;
 
-  constructor({ groups }: Ext4Geometry) {
+  constructor({ groups }: { readonly groups: number }) {
     this.#bitmaps = Array.from({ length: groups });
     this.#used = new Uint32Array(groups);
   }
@@ -27,9 +30,9 @@ export class BlockUsage {
   mark(first: number, blocks: number): void {
     const end = first + blocks;
     for (let at = first; at < end;) {
-      const group = Math.floor(at / BLOCKS_PER_GROUP);
-      const start = group * BLOCKS_PER_GROUP;
-      const stop = Math.min(end, start + BLOCKS_PER_GROUP);
+      const group = Math.floor(at / GROUP_BLOCKS);
+      const start = group * GROUP_BLOCKS;
+      const stop = Math.min(end, start + GROUP_BLOCKS);
       const bitmap = (this.#bitmaps[group] ??= new Uint8Array(BLOCK_BYTES));
       if (!setBits(bitmap, at - start, stop - start)) {
         throw new Error(`blocks ${at} to ${stop - 1} are in use already`);
@@ -45,8 +48,8 @@ export class BlockUsage {
     const end = range.first + range.blocks;
     let first = -1;
     for (let at = range.first; at < end;) {
-      const group = Math.floor(at / BLOCKS_PER_GROUP);
-      const bit = at - group * BLOCKS_PER_GROUP;
+      const group = Math.floor(at / GROUP_BLOCKS);
+      const bit = at - group * GROUP_BLOCKS;
       const bitmap = this.#bitmaps[group];
       const byte = bitmap === undefined ? 0 : bitmap[bit >>> 3]!;
       const step = stepOver(bitmap, bit, end - at);
@@ -65,7 +68,7 @@ export class BlockUsage {
 
 /** How far the answer for one bit surely holds: a group without a bitmap, a byte of equal bits, or the bit itself. */
 function stepOver(bitmap: Uint8Array | undefined, bit: number, most: number): number {
-  if (bitmap === undefined) return Math.min(most, BLOCKS_PER_GROUP - bit);
+  if (bitmap === undefined) return Math.min(most, GROUP_BLOCKS - bit);
   const byte = bitmap[bit >>> 3]!;
   return byte === 0 || byte === 0xff ? Math.min(most, 8 - (bit & 7)) : 1;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { sortOrder } from "../../../src/sink/ext4/sort-order.ts";
+import { sortOrder } from "../../src/sink/sort-order.ts";
 
 test("any number of things is sorted, and equal ones keep their order", () => {
   const keys = fc.array(fc.nat({ max: 20 }), { maxLength: 300 });

@@ -7,8 +7,8 @@ import {
   crc32cOfUint32,
   crc32cOfZeros,
   inodeChecksumSeed,
-} from "../../../src/sink/ext4/crc32c.ts";
-import { TEST_IDENTITY } from "../../support/ext4-image.ts";
+} from "../../src/sink/crc32c.ts";
+import { TEST_IDENTITY } from "../support/ext4-image.ts";
 
 /** Bit by bit, from the definition. */
 function slowCrc(crc: number, bytes: Uint8Array): number {
