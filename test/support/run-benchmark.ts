@@ -9,6 +9,6 @@ export function runBenchmark(
   { image, ...options }: Readonly<Record<string, string>>,
 ): Promise<string> {
   const words = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
-  const args = image === undefined ? words : [image, ...words];
+  const args = [...(image === undefined ? [] : [image]), ...words];
   return mustRun(process.execPath, [resolve(BENCHMARKS, script), ...args]);
 }
