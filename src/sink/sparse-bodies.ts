@@ -15,11 +15,6 @@ export class SparseBodiesBuilder {
     this.#numbers = this.#start;
   }
 
-  /** The body has segments so far. */
-  get hasSegments(): boolean {
-    return this.#numbers > this.#start;
-  }
-
   addSegment(firstBlock: number, blocks: number): void {
     if (this.#numbers + 2 > this.#segments.length) this.#segments = grown(this.#segments);
     this.#segments[this.#numbers] = firstBlock;

@@ -62,7 +62,7 @@ export function sha256(bytes: Uint8Array): Digest {
 }
 
 /** Keeps bodies in memory, checking the contract of `BodyTarget` as it goes. */
-export class BodyRecorder implements BodyTarget {
+class BodyRecorder implements BodyTarget {
   readonly bodies: Buffer[] = [];
   #parts: Buffer[] | undefined;
   #size = 0;

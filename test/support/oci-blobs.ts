@@ -22,7 +22,7 @@ export interface ImageParts {
   readonly manifest?: Readonly<Record<string, unknown>>;
 }
 
-export const TAR_LAYER = "application/vnd.oci.image.layer.v1.tar";
+const TAR_LAYER = "application/vnd.oci.image.layer.v1.tar";
 
 /** Content-addressed bytes: what a registry or a layout holds. */
 export class OciBlobs {

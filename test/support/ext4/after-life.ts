@@ -20,7 +20,7 @@ const MORE_DESCRIPTORS_MIB = 300 * 1024;
  * afterwards. It must hold `/wide`, a directory of many names, and `/tree`, which is deleted.
  * @returns what e2fsck has to say afterwards, and what is not there as it was written
  */
-export async function liveIn(imagePath: string, newFiles: number): Promise<readonly string[]> {
+async function liveIn(imagePath: string, newFiles: number): Promise<readonly string[]> {
   const problems: string[] = [];
   await withMounted(imagePath, "read-write", (rootPath) => {
     const wide = join(rootPath, "wide");
@@ -47,7 +47,7 @@ export async function liveIn(imagePath: string, newFiles: number): Promise<reado
 }
 
 /** Grows an image and says what is then wrong with it: its tree must be the same. */
-export async function problemsAfterGrowing(
+async function problemsAfterGrowing(
   imagePath: string,
   sizeMib: number,
 ): Promise<readonly string[]> {
