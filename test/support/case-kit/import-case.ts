@@ -35,15 +35,35 @@ export type ImportCase = (
 export function importWithCommand(
   work: string,
   outputPath: string,
-  { format, diskMb }: CaseImport,
+  options: CaseImport,
 ): Promise<ToolRun> {
+  return runImport(importCommand(work, outputPath, options), { work });
+}
+
+/** The words of that command line. */
+export function importCommand(
+  work: string,
+  outputPath: string,
+  { format, diskMb }: CaseImport,
+): readonly string[] {
   const reference = `oci:${join(work, "layout")}:case`;
   const disk = diskMb === undefined ? [] : ["--disk_mb", String(diskMb)];
   const options = ["--no-fsync", "--format", format, ...disk, "--output", outputPath];
-  const args = [COMMAND, "sbx", "image", "import", reference, ...options];
-  const child = spawn(process.execPath, args, {
+  return [process.execPath, COMMAND, "sbx", "image", "import", reference, ...options];
+}
+
+/** @param timeoutMs default 30 s */
+export function runImport(
+  [program = "", ...args]: readonly string[],
+  {
+    work,
+    env,
+    timeoutMs = TIMEOUT_MS,
+  }: { readonly work: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number },
+): Promise<ToolRun> {
+  const child = spawn(program, args, {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ROOTLIFT_HOME: join(work, "home") },
+    env: { ...process.env, ROOTLIFT_HOME: join(work, "home"), ...env },
   });
   return new Promise((settle, reject) => {
     let stderr = "";
@@ -58,7 +78,7 @@ export function importWithCommand(
       timedOut = true;
       child.kill("SIGKILL");
     };
-    const timeout = setTimeout(() => setImmediate(killIfRunning), TIMEOUT_MS);
+    const timeout = setTimeout(() => setImmediate(killIfRunning), timeoutMs);
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       stderr = (stderr + chunk).slice(-20_000);
     });

@@ -133,6 +133,8 @@ function listing(path: string): string {
     stat.uid,
     stat.gid,
     stat.isDirectory() ? 0 : stat.nlink,
+    // What an importer did and took back shows in these; the directory of the output changes in every run.
+    name === "." ? "" : `${stat.ino} ${stat.mtimeNs} ${stat.ctimeNs}`,
     sha256,
     target.toString("hex"),
     [...xattrs.keys()].toSorted().join(" "),
