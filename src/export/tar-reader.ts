@@ -15,7 +15,7 @@ import {
 } from "../rootfs/rootfs-tree.ts";
 import { TreeBuilder, type InodeFacts } from "../rootfs/tree-builder.ts";
 import { PIECE_BYTES, type ContentPiece, type TreeReader } from "../rootfs/tree-reader.ts";
-import { archivedEntries, damagedArchive, type ArchivedEntry } from "./tar-headers.ts";
+import { archivedEntries, damagedArchive, type ArchivedEntry } from "./archived-entries.ts";
 
 /** Entries read between two pauses: some milliseconds. */
 const STEP = 1024;

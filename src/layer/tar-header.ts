@@ -2,6 +2,11 @@ import { parseNumeric, parseOctal } from "./tar-numbers.ts";
 
 export const BLOCK_BYTES = 512;
 
+/** Bytes from the end of a body of this size to the next whole block. */
+export function paddingAfter(sizeBytes: number): number {
+  return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
+}
+
 /** Typeflags (POSIX ustar, GNU, pax). */
 export const TypeFlag = {
   oldFile: 0x00,
@@ -19,6 +24,9 @@ export const TypeFlag = {
   gnuLongLink: 0x4b,
   gnuSparse: 0x53,
 } as const;
+
+/** What a block has that is no header. Two blocks of zeros end an archive. */
+export type NoHeader = "zeros" | "a wrong checksum" | `a bad ${string} field`;
 
 /** A field is `[start, end)`. */
 const NAME = [0, 100] as const;
@@ -65,7 +73,7 @@ export class TarHeader {
   linkEnd = 0;
 
   /** The sum of all bytes, unsigned: 0 for a block of zeros and no other. */
-  sum(): number {
+  #sum(): number {
     // Two bytes at a time in each half of a word: 128 words of four bytes stay under 2^16 in each half.
     const words = this.#words;
     let halves = 0;
@@ -76,8 +84,8 @@ export class TarHeader {
     return (halves & 0xffff) + (halves >>> 16);
   }
 
-  /** @param sum what `sum()` gave. Old tars summed signed bytes. */
-  checksumHolds(sum: number): boolean {
+  /** @param sum of all bytes. Old tars summed signed ones. */
+  #checksumHolds(sum: number): boolean {
     const { block } = this;
     const stated = parseOctal(block, CHECKSUM[0], CHECKSUM[1]);
     // The field itself counts as eight spaces.
@@ -95,8 +103,11 @@ export class TarHeader {
     return count;
   }
 
-  /** Reads every field of `block`. @returns the name of a field that is no number, or `undefined` */
-  read(): string | undefined {
+  /** Reads every field of `block`. @returns why it is no header, or `undefined` */
+  read(): NoHeader | undefined {
+    const sum = this.#sum();
+    if (sum === 0) return "zeros";
+    if (!this.#checksumHolds(sum)) return "a wrong checksum";
     const { block } = this;
     this.format = this.#readFormat();
     this.typeflag = block[TYPEFLAG]!;
@@ -110,7 +121,8 @@ export class TarHeader {
     this.deviceMinor = this.format === "v7" ? 0 : parseNumeric(block, 337, 345);
     this.#readName();
     this.linkEnd = endOfText(block, LINK[0], LINK[1]);
-    return this.#badField();
+    const bad = this.#badField();
+    return bad === undefined ? undefined : `a bad ${bad} field`;
   }
 
   /** The low sixteen bits of a base-256 mode: its 56 or more bits are too many for a double, and only twelve count. */

@@ -1,5 +1,5 @@
 import { BatchBuilder } from "./batch-builder.ts";
-import { BLOCK_BYTES, TarHeader, TypeFlag, isHeaderOnly } from "./tar-header.ts";
+import { BLOCK_BYTES, TarHeader, TypeFlag, isHeaderOnly, paddingAfter } from "./tar-header.ts";
 import { EntryReader } from "./entry-reader.ts";
 import { ExtensionHeaders, isExtension } from "./extension-headers.ts";
 import { FileBody } from "./file-body.ts";
@@ -153,22 +153,20 @@ export class TarWalker {
   /** @param offset where the header ends */
   #takeHeader(offset: number): void {
     const header = this.#header;
-    const sum = header.sum();
-    if (sum === 0) {
+    const problem = header.read();
+    if (problem === "zeros") {
       this.#state = this.#state === "header" ? "after a zero block" : "end";
       return;
     }
     if (this.#state === "after a zero block") {
       throw this.#badHeader(offset, "a header follows a single block of zeros");
     }
-    if (!header.checksumHolds(sum)) {
-      if (offset > BLOCK_BYTES) throw this.#badHeader(offset, "a header has a wrong checksum");
+    if (problem === "a wrong checksum" && offset === BLOCK_BYTES) {
       // Often a proxy's error page.
       const start = printable(header.block.subarray(0, 40));
       throw this.#badHeader(offset, `this is not a tar archive, it begins with "${start}"`);
     }
-    const bad = header.read();
-    if (bad !== undefined) throw this.#badHeader(offset, `a header has a bad ${bad} field`);
+    if (problem !== undefined) throw this.#badHeader(offset, `a header has ${problem}`);
     if (isExtension(header.typeflag)) this.#startExtension();
     else this.#startEntry(offset);
   }
@@ -195,6 +193,7 @@ export class TarWalker {
   #startEntry(offset: number): void {
     const header = this.#header;
     this.#disposition = this.#reader.read(header, this.#extensions);
+    if (this.#disposition !== "left out") this.#count();
     const bodyBytes = isHeaderOnly(header.typeflag) ? 0 : header.size;
     this.#requireFits(offset, bodyBytes);
     this.#left = bodyBytes;
@@ -216,8 +215,9 @@ export class TarWalker {
   /** What a header declares counts at once: nothing is written or set aside for what could never fit. */
   #requireFits(offset: number, bodyBytes: number): void {
     if (offset + bodyBytes <= this.#limits.layerBytes) return;
-    const problem = `claims ${bodyBytes} bytes, which makes a layer of ${offset + bodyBytes}`;
-    throw limitFault(this.#reader.fault, "layerBytes", problem, this.#limits);
+    const value = offset + bodyBytes;
+    const problem = `claims ${bodyBytes} bytes, which makes a layer of ${value}`;
+    throw limitFault(this.#reader.fault, this.#limits, { limit: "layerBytes", value, problem });
   }
 
   #startOldSparse(): void {
@@ -268,8 +268,8 @@ export class TarWalker {
     // Also false for NaN, which is what a bad sparse size is.
     if (!(size >= 0)) throw this.#badSparse("has a bad sparse size");
     if (size > this.#limits.fileBytes) {
-      const problem = `claims ${size} bytes`;
-      throw limitFault(this.#reader.fault, "fileBytes", problem, this.#limits);
+      const met = { limit: "fileBytes", value: size, problem: `claims ${size} bytes` } as const;
+      throw limitFault(this.#reader.fault, this.#limits, met);
     }
     if (this.#sparse) this.#map.requireFits(size, this.#left);
     if (size > 0) this.#body.begin(draft, this.#sparse ? this.#map : undefined);
@@ -286,24 +286,19 @@ export class TarWalker {
   #endBody(): void {
     const { draft } = this.#builder;
     if (this.#disposition === "file" && draft.size > 0) draft.body = this.#body.end();
-    if (this.#disposition !== "left out") this.#commit();
+    if (this.#disposition !== "left out") this.#builder.commit();
     this.#startPadding();
   }
 
-  #commit(): void {
-    if (++this.entries > this.#limits.entries) {
-      const problem = `more than ${this.#limits.entries} entries`;
-      throw limitFault(this.#fault, "entries", problem, this.#limits);
-    }
-    this.#builder.commit();
+  #count(): void {
+    const value = ++this.entries;
+    if (value <= this.#limits.entries) return;
+    const problem = `is entry ${value} of its layer`;
+    throw limitFault(this.#reader.fault, this.#limits, { limit: "entries", value, problem });
   }
 
   #startPadding(): void {
     this.#left = this.#paddingLeft;
     this.#state = this.#left > 0 ? "padding" : "header";
   }
-}
-
-function paddingAfter(bytes: number): number {
-  return (BLOCK_BYTES - (bytes % BLOCK_BYTES)) % BLOCK_BYTES;
 }

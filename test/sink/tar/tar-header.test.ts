@@ -46,7 +46,6 @@ function readBack(bytes: Buffer): Omit<TarEntry, "type"> & { readonly type: stri
   let at = 0;
   const read = (): void => {
     header.block.set(bytes.subarray(at, at + 512));
-    expect(header.checksumHolds(header.sum())).toBe(true);
     expect(header.read()).toBeUndefined();
     at += 512;
   };
