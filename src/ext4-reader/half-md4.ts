@@ -1,3 +1,8 @@
+/*
+ * The name hash of hashed directories, written for the reader alone, on purpose: a mistake of the writer's must not check
+ * itself.
+ */
+
 /** MD4's initial state: what an all-zero `s_hash_seed` stands for. */
 const MD4_STATE = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476] as const;
 const PIECE_BYTES = 32;

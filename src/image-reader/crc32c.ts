@@ -1,6 +1,7 @@
 /**
  * CRC-32C as ext4 and EROFS use it: the Castagnoli polynomial, reflected, without inversion of the start value or of the result
  * (kernel: `ext4_chksum`; e2fsprogs: `ext2fs_crc32c_le`). Not `zlib.crc32`, which is another polynomial.
+ * Written for the readers alone, on purpose: a mistake of the writer's must not check itself.
  */
 const POLYNOMIAL = 0x82f63b78;
 /** Eight tables of 256: eight bytes a step ("slicing by 8"). */

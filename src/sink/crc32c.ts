@@ -1,6 +1,7 @@
 /**
  * CRC-32C (Castagnoli) as ext4's `metadata_csum` takes it: raw, so neither the start value nor the result is inverted
- * (`fs/ext4/ext4.h`, `ext4_chksum`). Node's `zlib.crc32` has another polynomial.
+ * (`fs/ext4/ext4.h`, `ext4_chksum`). Node's `zlib.crc32` has another polynomial. The readers have
+ * their own on purpose: what checks an image must not be wrong together with what wrote it.
  */
 
 const POLYNOMIAL = 0x82f6_3b78;

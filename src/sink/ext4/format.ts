@@ -1,6 +1,7 @@
 /**
  * The ext4 on-disk format as far as this writer uses it: named sizes, offsets and flags, no logic. Everything is
- * little-endian but the journal, which is big-endian.
+ * little-endian but the journal, which is big-endian. The reader has its own on purpose: what checks an image must not be
+ * wrong together with what wrote it.
  *
  * Sources: torvalds/linux `Documentation/filesystems/ext4/*.rst`, `fs/ext4/ext4.h`, `fs/ext4/xattr.h`,
  * `include/linux/jbd2.h`; tytso/e2fsprogs `lib/ext2fs/ext2_fs.h`.

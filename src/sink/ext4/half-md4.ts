@@ -1,6 +1,7 @@
 /**
  * The name hash of ext4's hashed directories: half MD4 over 32 bytes at a time, with signed characters
- * (`fs/ext4/hash.c`, `half_md4_transform` and `str2hashbuf_signed`).
+ * (`fs/ext4/hash.c`, `half_md4_transform` and `str2hashbuf_signed`). The reader has its own on purpose: what checks an
+ * image must not be wrong together with what wrote it.
  */
 
 const ROUND_2 = 0x5a82_7999;
