@@ -20,7 +20,7 @@ const DEFAULT_MEMORY_MB = 4096;
 const DEFAULT_DISK_MB = 10_240;
 /** ext4 with 4 KiB blocks: 16 TiB. */
 const MOST_DISK_MB = 16 * 2 ** 20;
-const FORMATS: readonly ImageFormat[] = ["ext4", "dir", "tar"];
+const FORMATS: readonly ImageFormat[] = ["ext4", "erofs", "dir", "tar"];
 const DEFAULT_FORMAT: ImageFormat = "ext4";
 const DEFAULT_CONCURRENCY = 8;
 const MOST_CONNECTIONS = 64;

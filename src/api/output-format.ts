@@ -1,5 +1,6 @@
 import type { OutputFormat } from "../import-image.ts";
 import { createDirectorySink } from "../sink/directory/directory-sink.ts";
+import { createErofsSink } from "../sink/erofs/erofs-sink.ts";
 import { createExt4Sink } from "../sink/ext4/ext4-sink.ts";
 import { createTarSink } from "../sink/tar/tar-sink.ts";
 import type { ImageFormat } from "./public-types.ts";
@@ -24,6 +25,13 @@ const FORMATS: Readonly<Record<ImageFormat, (options: OutputFormatOptions) => Ou
     rootfsName: "rootfs.ext4",
     isDirectory: false,
     createSink: (imagePath, onWarning) => createExt4Sink({ ...options, imagePath, onWarning }),
+  }),
+  erofs: ({ epochSeconds }) => ({
+    format: "erofs",
+    formatVersion: "rootlift_erofs_v1",
+    rootfsName: "rootfs.erofs",
+    isDirectory: false,
+    createSink: (imagePath) => createErofsSink({ imagePath, epochSeconds }),
   }),
   dir: ({ sameOwner }) => ({
     format: "dir",

@@ -16,8 +16,8 @@ export interface StoreOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** `ext4`: a disk image with one file system. `dir`: a directory of this machine. `tar`: one archive. */
-export type ImageFormat = "ext4" | "dir" | "tar";
+/** `ext4`: a disk image with one file system. `erofs`: the same, to be read only, as small as what is in it. `dir`: a directory of this machine. `tar`: one archive. */
+export type ImageFormat = "ext4" | "erofs" | "dir" | "tar";
 
 export interface ImportSandboxImageOptions extends StoreOptions {
   /** Default: derived from the reference (`pytorch/pytorch:2.4.1` → `pytorch`). Empty: ERR_NAME_INVALID. */

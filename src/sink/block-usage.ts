@@ -2,7 +2,7 @@ import { BLOCK_BYTES } from "./block-placement.ts";
 import type { BlockRange } from "./run-plan.ts";
 
 /** A group is what one page of bits tells of; ext4 has groups of that size. */
-const GROUP_BLOCKS: number = 8 * BLOCK_BYTES;
+export const GROUP_BLOCKS: number = 8 * BLOCK_BYTES;
 
 /**
  * Which blocks bodies and metadata take: the block bitmaps, one 4 KiB page a group in which something lies. The groups' own

@@ -1,6 +1,7 @@
-import { readSync } from "node:fs";
+import { ftruncateSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { ImportError } from "../errors.ts";
+import { visitMoves, type BlockMoves } from "./block-moves.ts";
 import { BLOCK_BYTES, PIECE_BLOCKS } from "./block-placement.ts";
 import type { ImageFile } from "./image-file.ts";
 import { errnoOf, ioError } from "./io-error.ts";
@@ -32,7 +33,7 @@ export interface SealedImageFileOptions {
  */
 export class SealedImageFile implements ImageFile {
   readonly #options: SealedImageFileOptions;
-  readonly #kept = new RangeColumns();
+  #kept = new RangeColumns();
   /** Bodies before this one are in `#kept`, or were released. */
   #next = 0;
   /** Released parts of body range `#next`, ascending; and its bytes, as soon as it has some. */
@@ -84,6 +85,23 @@ export class SealedImageFile implements ImageFile {
     if (!this.#punch(range)) this.#overwrite(range);
   }
 
+  /**
+   * Puts bodies closer together. After all releases, and before anything is written: the file ends behind the bodies.
+   * @throws ImportError ERR_OUTPUT_IO also when what is moved is not what was written
+   */
+  move(moves: BlockMoves): void {
+    this.#keepAll();
+    const { firstBlocks, blockCounts, checksums } = this.#kept.sorted();
+    this.#kept = new RangeColumns();
+    for (const [at, first] of firstBlocks.entries()) {
+      const range = { first, blocks: blockCounts[at]! };
+      const staying = Math.min(range.blocks, Math.max(0, moves.end - first));
+      if (staying === range.blocks) this.#kept.add(first, staying, checksums[at]!);
+      else this.#moveRange(range, { staying, checksum: checksums[at]!, moves });
+    }
+    this.#io(() => ftruncateSync(this.#options.fd, moves.end * BLOCK_BYTES));
+  }
+
   /** The superblock that was kept back. Then nothing more is written here. */
   superblock(): Uint8Array {
     if (this.#superblock === undefined) throw new Error("no superblock was written");
@@ -92,7 +110,7 @@ export class SealedImageFile implements ImageFile {
 
   /** Of everything in the file, as it will be with the superblock. */
   checksums(): ChecksummedRanges {
-    for (let body = this.#body(); body !== undefined; body = this.#body()) this.#keep(body);
+    this.#keepAll();
     const first = Buffer.alloc(BLOCK_BYTES);
     first.set(this.superblock(), this.#options.superblock.position);
     this.#kept.add(0, 1, crc32(first));
@@ -104,6 +122,28 @@ export class SealedImageFile implements ImageFile {
       }
     }
     return this.#kept.sorted();
+  }
+
+  #keepAll(): void {
+    for (let body = this.#body(); body !== undefined; body = this.#body()) this.#keep(body);
+  }
+
+  /** @param parts.staying blocks of the range that stay where they are, its first ones */
+  #moveRange(
+    range: BlockRange,
+    parts: { readonly staying: number; readonly checksum: number; readonly moves: BlockMoves },
+  ): void {
+    const { staying, checksum, moves } = parts;
+    const bytes = this.#read(range);
+    if (crc32(bytes) !== checksum) throw this.#changed(range);
+    if (staying > 0) this.#keepPart({ first: range.first, blocks: staying }, 0);
+    const moving = { first: range.first + staying, blocks: range.blocks - staying };
+    visitMoves(moves, moving, ({ to, offset, blocks }) => {
+      const at = (staying + offset) * BLOCK_BYTES;
+      const part = bytes.subarray(at, at + blocks * BLOCK_BYTES);
+      this.#io(() => writeAll(this.#options.fd, part, to * BLOCK_BYTES));
+      this.#kept.add(to, blocks, crc32(part));
+    });
   }
 
   /** The body range that is not ended with. */

@@ -1,6 +1,7 @@
 import type { RootfsTree } from "../rootfs/rootfs-tree.ts";
 import type { BlockPlacement, BlockPlacerPlan } from "./block-placement.ts";
 import type { DirectorySealTask } from "./directory/seal-steps.ts";
+import type { ErofsSealTask } from "./erofs/seal-steps.ts";
 import type { Ext4SealTask } from "./ext4/seal-steps.ts";
 import type { TarSealTask } from "./tar/tar-seal-task.ts";
 
@@ -87,6 +88,7 @@ export type LayerPlacement =
 export type SealTask =
   | { readonly kind: "directory"; readonly task: DirectorySealTask }
   | { readonly kind: "ext4"; readonly task: Ext4SealTask }
+  | { readonly kind: "erofs"; readonly task: ErofsSealTask }
   | { readonly kind: "tar"; readonly task: TarSealTask };
 
 export interface SealContext {

@@ -19,6 +19,8 @@ export interface SinkUnderTest {
   staged(): readonly string[];
   /** In which run of tasks a seal is cancelled, where there are several; default: the first. */
   readonly cancelledRun?: number;
+  /** An image that states holes instead of having them, and is no larger than the rest. */
+  readonly leavesHolesOut?: boolean;
   cleanUp(): void;
 }
 
@@ -243,7 +245,8 @@ export function sinkContract(name: string, makeSink: () => SinkUnderTest): void 
       { path: "dir/zeros", type: "file", content: Buffer.alloc(64 << 20), ...OWN },
     ];
     const sealed = await seal(subject, treeOf(subject, entries), { fsync: true });
-    expect(sealed.sizeBytes).toBeGreaterThanOrEqual(5 + (64 << 20));
+    const least = subject.leavesHolesOut === true ? sealed.usedBytes : 5 + (64 << 20);
+    expect(sealed.sizeBytes).toBeGreaterThanOrEqual(least);
     expect(sealed.entries).toBe(5);
     // Long runs of zeros are holes.
     expect(sealed.usedBytes).toBeGreaterThan(0);

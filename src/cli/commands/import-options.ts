@@ -32,7 +32,7 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     value: "FORMAT",
     group: NAMING,
     describe:
-      "What the root filesystem becomes: ext4, a disk image, which takes no root; dir, a directory; tar, one archive [default: ext4]",
+      "What the root filesystem becomes: ext4, a disk image, which takes no root; erofs, a read-only one; dir, a directory; tar, one archive [default: ext4]",
   },
   {
     name: "output",

@@ -30,7 +30,7 @@ import { IMPORT_OPTIONS } from "./import-options.ts";
 
 /** As the library has it, for a message that names the option. */
 const LEAST_MEMORY_MB = 256;
-const FORMATS: readonly ImageFormat[] = ["ext4", "dir", "tar"];
+const FORMATS: readonly ImageFormat[] = ["ext4", "erofs", "dir", "tar"];
 /** 16 TiB, the largest disk of ext4. */
 const MOST_DISK_MB = 16 * 2 ** 20;
 

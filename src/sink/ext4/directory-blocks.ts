@@ -1,6 +1,7 @@
+import { FILE_TYPE_DIRECTORY } from "../directory-file-type.ts";
 import type { BlockWriter } from "../block-writer.ts";
 import { crc32c, crc32cOfZeros } from "../crc32c.ts";
-import { DIRECTORY_FILE_TYPE, recordBytesOf, type DirectoryEntries } from "./directory-entries.ts";
+import { recordBytesOf, type DirectoryEntries } from "./directory-entries.ts";
 import {
   BLOCK_BYTES,
   DIRECTORY_ROOM,
@@ -38,9 +39,9 @@ export class RecordBlock {
 
   addDots({ self, parent }: DirectoryIdentity): void {
     const { bytes } = this.#writer;
-    const selfAt = this.#addHead(self, DIRECTORY_FILE_TYPE, 1);
+    const selfAt = this.#addHead(self, FILE_TYPE_DIRECTORY, 1);
     bytes[selfAt] = DOT;
-    const parentAt = this.#addHead(parent, DIRECTORY_FILE_TYPE, 2);
+    const parentAt = this.#addHead(parent, FILE_TYPE_DIRECTORY, 2);
     bytes.fill(DOT, parentAt, parentAt + 2);
   }
 

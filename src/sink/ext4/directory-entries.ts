@@ -1,31 +1,8 @@
-import {
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
-  type RootfsTree,
-} from "../../rootfs/rootfs-tree.ts";
+import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { directoryFileType, FILE_TYPE_DIRECTORY } from "../directory-file-type.ts";
 import { DIRECTORY_ROOM, FIRST_INODE, RECORD_HEADER_BYTES, ROOT_INODE } from "./format.ts";
 import { LOST_FOUND, type InodeNumbers } from "./inode-numbers.ts";
 
-/** File types of directory records (`ext4.h`, `EXT4_FT_*`), by the upper four bits of a mode. */
-const FILE_TYPES: Readonly<Record<number, number>> = {
-  [S_IFREG]: 1,
-  [S_IFDIR]: 2,
-  [S_IFCHR]: 3,
-  [S_IFBLK]: 4,
-  [S_IFIFO]: 5,
-  0o140000: 6,
-  [S_IFLNK]: 7,
-};
-const TYPE_BY_BITS: Uint8Array = Uint8Array.from(
-  { length: 16 },
-  (_, bits) => FILE_TYPES[bits << 12] ?? 0,
-);
-export const DIRECTORY_FILE_TYPE = 2;
 /** The records of `.` and `..`. */
 export const DOT_RECORD_BYTES = 12;
 
@@ -52,10 +29,7 @@ export class DirectoryEntries {
     for (let at = numbers.childrenStarts[directory]!; at < end; at++) {
       const name = numbers.children[at]!;
       const inode = tree.inodes[name]!;
-      const slot = this.#add(
-        numbers.numbers[inode]!,
-        TYPE_BY_BITS[(tree.modes[inode]! & S_IFMT) >>> 12]!,
-      );
+      const slot = this.#add(numbers.numbers[inode]!, directoryFileType(tree.modes[inode]!));
       this.offsets[slot] = tree.nameOffsets[name]!;
       this.lengths[slot] = tree.nameLengths[name]!;
       this.#count(slot);
@@ -73,7 +47,7 @@ export class DirectoryEntries {
     this.offsets.copyWithin(place + 1, place, last);
     this.lengths.copyWithin(place + 1, place, last);
     this.inodes[place] = FIRST_INODE;
-    this.types[place] = DIRECTORY_FILE_TYPE;
+    this.types[place] = FILE_TYPE_DIRECTORY;
     this.lengths[place] = LOST_FOUND.length;
     this.#count(place);
     this.#copyNames(place);
@@ -127,7 +101,7 @@ export class DirectoryEntries {
     const bytes = recordBytesOf(this.lengths[slot]!);
     this.recordBytes += bytes;
     if (bytes > this.longestRecord) this.longestRecord = bytes;
-    if (this.types[slot] === DIRECTORY_FILE_TYPE) this.subdirectories++;
+    if (this.types[slot] === FILE_TYPE_DIRECTORY) this.subdirectories++;
   }
 
   #grow(length: number): void {

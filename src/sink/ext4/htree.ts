@@ -1,12 +1,8 @@
+import { FILE_TYPE_DIRECTORY } from "../directory-file-type.ts";
 import type { BlockWriter } from "../block-writer.ts";
 import { crc32c } from "../crc32c.ts";
 import { RecordBlock, type DirectoryIdentity } from "./directory-blocks.ts";
-import {
-  DIRECTORY_FILE_TYPE,
-  DOT_RECORD_BYTES,
-  recordBytesOf,
-  type DirectoryEntries,
-} from "./directory-entries.ts";
+import { DOT_RECORD_BYTES, recordBytesOf, type DirectoryEntries } from "./directory-entries.ts";
 import {
   BLOCK_BYTES,
   DIRECTORY_ROOM,
@@ -152,11 +148,11 @@ export class Htree {
     const { view, bytes } = writer;
     view.setUint32(at, self, true);
     view.setUint16(at + 4, DOT_RECORD_BYTES, true);
-    bytes.set([1, DIRECTORY_FILE_TYPE, 0x2e], at + 6);
+    bytes.set([1, FILE_TYPE_DIRECTORY, 0x2e], at + 6);
     const parentAt = at + DOT_RECORD_BYTES;
     view.setUint32(parentAt, parent, true);
     view.setUint16(parentAt + 4, BLOCK_BYTES - DOT_RECORD_BYTES, true);
-    bytes.set([2, DIRECTORY_FILE_TYPE, 0x2e, 0x2e], parentAt + 6);
+    bytes.set([2, FILE_TYPE_DIRECTORY, 0x2e, 0x2e], parentAt + 6);
     const nodes = nodesAbove(this.leaves);
     const infoAt = at + 2 * DOT_RECORD_BYTES;
     bytes.set([HASH_HALF_MD4, DX_INFO_BYTES, nodes === 0 ? 0 : 1], infoAt + 4);

@@ -1,6 +1,5 @@
-import { ImportError, printable } from "../../errors.ts";
+import type { ImportError } from "../../errors.ts";
 import {
-  linkTargetOf,
   NONE,
   pathOf,
   S_IFDIR,
@@ -10,6 +9,7 @@ import {
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
 import { Omissions } from "../omissions.ts";
+import { beyondFormat, requireStorableTarget } from "../storable.ts";
 import type { BlockUsage } from "../block-usage.ts";
 import { throwWhenCancelled } from "../cancellation.ts";
 import { DirectoryEntries, fitsOneBlock } from "./directory-entries.ts";
@@ -102,18 +102,7 @@ function requireStorable(tree: RootfsTree, name: number): void {
   if (links > MAX_LINKS) throw beyond(tree, name, `${links} hard links`, MAX_LINKS);
   const size = tree.sizes[inode]!;
   if (size > MAX_FILE_BYTES) throw beyond(tree, name, `${size} bytes`, MAX_FILE_BYTES);
-  if (type !== S_IFLNK) return;
-  const target = linkTargetOf(tree, inode);
-  if (target.length >= BLOCK_BYTES) {
-    throw beyond(tree, name, `a target of ${target.length} bytes`, BLOCK_BYTES - 1);
-  }
-  if (target.length === 0 || target.includes(0)) {
-    throw new ImportError(
-      "ERR_LAYER_CORRUPT",
-      `"${printable(pathOf(tree, name))}" is a symlink without a target, or with a NUL in it`,
-      { hint: "The image is broken or hostile; ask its publisher to rebuild it." },
-    );
-  }
+  if (type === S_IFLNK) requireStorableTarget(tree, name, "ext4");
 }
 
 function requireIndexable(tree: RootfsTree, name: number, entries: DirectoryEntries): void {
@@ -126,12 +115,8 @@ function requireIndexable(tree: RootfsTree, name: number, entries: DirectoryEntr
   );
 }
 
-function beyond(tree: RootfsTree, name: number, what: string, limit: number): ImportError {
-  const path = printable(pathOf(tree, name));
-  return new ImportError("ERR_LIMIT_EXCEEDED", `"${path}" has ${what}; ext4 holds ${limit}`, {
-    hint: "Import the image with --format dir or tar.",
-    details: { path, limit },
-  });
+function beyond(tree: RootfsTree, name: number, has: string, limit: number): ImportError {
+  return beyondFormat(tree, name, { has, format: "ext4", limit });
 }
 
 function noteTime(tree: RootfsTree, name: number, omissions: Omissions): void {

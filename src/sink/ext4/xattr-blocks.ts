@@ -1,12 +1,11 @@
-import { pathOf, S_IFMT, xattrListOf, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import type { BlockAllocator } from "./block-allocator.ts";
 import type { BlockWriter } from "../block-writer.ts";
 import { crc32c, crc32cOfUint32 } from "../crc32c.ts";
+import { XattrPlans } from "../xattr-plans.ts";
 import { MAX_XATTR_REFERENCES } from "./format.ts";
 import { planXattrs, type XattrBlock, type XattrPlan } from "./xattrs.ts";
 
-/** Plans that are kept: most images give every file the same few lists, some give each its own. */
-const KEPT_PLANS = 512;
 /** Different blocks that are remembered: a block of its own for each file of a hostile image must not cost memory too. */
 const MOST_SHARED_BLOCKS = 65_536;
 const REFERENCES_OFFSET = 4;
@@ -20,27 +19,9 @@ const NO_XATTRS: XattrPlan = {
 };
 
 /** Plans the attributes of inodes, once for each different list. */
-export class XattrPlanner {
-  readonly #tree: RootfsTree;
-  /** By where the list lies in the tree, and the type of the inode. */
-  readonly #plans = new Map<number, XattrPlan>();
-
+export class XattrPlanner extends XattrPlans<XattrPlan> {
   constructor(tree: RootfsTree) {
-    this.#tree = tree;
-  }
-
-  /** @param name of the inode, for the error @throws ImportError ERR_LIMIT_EXCEEDED for attributes that do not fit */
-  planOf(inode: number, name: number): XattrPlan {
-    const tree = this.#tree;
-    if (tree.xattrLengths[inode] === 0) return NO_XATTRS;
-    const type = tree.modes[inode]! & S_IFMT;
-    const key = tree.xattrOffsets[inode]! * 16 + (type >>> 12);
-    const known = this.#plans.get(key);
-    if (known !== undefined) return known;
-    const plan = planXattrs(xattrListOf(tree, inode), type, () => pathOf(tree, name));
-    if (this.#plans.size >= KEPT_PLANS) this.#plans.clear();
-    this.#plans.set(key, plan);
-    return plan;
+    super(tree, NO_XATTRS, planXattrs);
   }
 }
 
