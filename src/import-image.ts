@@ -2,6 +2,7 @@ import { layerLabel, throwIfCancelled } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { formatPlatform } from "./oci/parse-platform.ts";
 import type { ResolvedImage } from "./oci/image.ts";
+import { summarizeImage } from "./oci/summarize-image.ts";
 import { decodeLayers } from "./pool/decode-layers.ts";
 import { layerProgressEvents } from "./pool/layer-progress.ts";
 import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";
@@ -93,18 +94,7 @@ async function resolve({ source, platform, signal, emit }: ImportRequest): Promi
   emit({ type: "status", message: `Resolving ${source.reference}...` });
   const image = await source.resolve(platform, signal);
   for (const warning of image.warnings) emit({ type: "warning", ...warning });
-  const layers = image.layers.map(({ descriptor }) => ({
-    digest: descriptor.digest.text,
-    sizeBytes: descriptor.sizeBytes,
-  }));
-  emit({
-    type: "resolved",
-    reference: image.reference,
-    manifestDigest: image.manifestDigest.text,
-    platform: formatPlatform(image.platform),
-    layers,
-    totalBytes: layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
-  });
+  emit({ type: "resolved", ...summarizeImage(image) });
   return image;
 }
 
@@ -204,20 +194,17 @@ async function commit(
   request.emit({ type: "phase", phase: "commit" });
   request.emit({ type: "status", message: "Completing image registration..." });
   throwIfCancelled(request.signal);
+  const { reference, manifestDigest, platform, layers } = summarizeImage(image);
   const snapshot = {
     snapshotFormatVersion: request.format.formatVersion,
     format: request.format.format,
     sizeBytes: sealed.usedBytes,
     rootfsDiskBytes: request.diskMb * 2 ** 20,
     entries: sealed.entries,
-    reference: image.reference,
-    manifestDigest: image.manifestDigest.text,
-    platform: formatPlatform(image.platform),
-    layers: image.layers.map(({ descriptor, diffId }) => ({
-      digest: descriptor.digest.text,
-      diffId: diffId.text,
-      sizeBytes: descriptor.sizeBytes,
-    })),
+    reference,
+    manifestDigest,
+    platform,
+    layers,
     createdAt: new Date().toISOString(),
     toolVersion: request.toolVersion,
     config: snapshotConfig(image.config),

@@ -1,5 +1,5 @@
 import { importImage } from "../import-image.ts";
-import { formatPlatform } from "../oci/parse-platform.ts";
+import { summarizeImage } from "../oci/summarize-image.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
 import type { ImageSource } from "../source/image-source.ts";
 import { openImageSource } from "../source/open-image-source.ts";
@@ -108,20 +108,7 @@ export async function planSandboxImageImport(
     const image = await source.resolve(settings.platform, signal);
     for (const warning of image.warnings) emit({ type: "warning", ...warning });
     throwListenerError();
-    const layers = image.layers.map(({ descriptor, diffId }) => ({
-      digest: descriptor.digest.text,
-      diffId: diffId.text,
-      sizeBytes: descriptor.sizeBytes,
-    }));
-    return {
-      dryRun: true,
-      name: settings.name,
-      reference: image.reference,
-      manifestDigest: image.manifestDigest.text,
-      platform: formatPlatform(image.platform),
-      layers,
-      totalBytes: layers.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
-    };
+    return { dryRun: true, name: settings.name, ...summarizeImage(image) };
   } finally {
     await source.close();
   }
