@@ -20,23 +20,36 @@ export interface BodyPlan {
 
 /** At most this much is written at once when a rate is kept, so that the rate is even. */
 const PACED_SLICE_BYTES = 64 * 1024;
+/** Timers are late: so much of what was not sent in time may be caught up with. */
+const CATCH_UP_MS = 20;
 
 export async function sendBody(response: ServerResponse, plan: BodyPlan): Promise<void> {
   const zeros = plan.zerosAfter ?? 0;
   const length = plan.contentLength ?? plan.toByte - plan.fromByte + zeros;
   response.writeHead(plan.status, { ...plan.headers, "content-length": String(length) });
+  const pace = plan.bytesPerSecond === undefined ? undefined : createPace(plan.bytesPerSecond);
   let sent = 0;
   for await (const chunk of plan.blob.read(plan.fromByte, plan.toByte)) {
-    const step = plan.bytesPerSecond === undefined ? chunk.length : PACED_SLICE_BYTES;
+    const step = pace === undefined ? chunk.length : PACED_SLICE_BYTES;
     for (let at = 0; at < chunk.length; at += step) {
       const part = flipped(chunk.subarray(at, at + step), plan.flipAt, sent);
       sent += part.length;
       if (!(await write(response, part))) return;
-      if (plan.bytesPerSecond !== undefined) await sleep((part.length / plan.bytesPerSecond) * 1e3);
+      await pace?.(part.length);
     }
   }
   if (zeros > 0) await write(response, Buffer.alloc(zeros));
   await finish(response, plan.end);
+}
+
+/** @returns what waits until so many bytes more may have been sent; while the other side does not read, no right to a burst grows */
+function createPace(bytesPerSecond: number): (bytes: number) => Promise<void> {
+  let due = performance.now();
+  return async (bytes) => {
+    const now = performance.now();
+    due = Math.max(due, now - CATCH_UP_MS) + (bytes / bytesPerSecond) * 1e3;
+    if (due > now + 1) await sleep(due - now);
+  };
 }
 
 function flipped(part: Uint8Array, flipAt: number | undefined, sent: number): Uint8Array {

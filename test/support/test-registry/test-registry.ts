@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TestCertificate } from "../self-signed-certificate.ts";
 import { selfSignedCertificate } from "../self-signed-certificate.ts";
 import type { BlobStore } from "./blob-store.ts";
@@ -31,9 +32,10 @@ export interface TestRegistryOptions {
   readonly directory?: string;
   /** Blobs are answered with a 307 to a signed URL on a second origin. */
   readonly redirectBlobs?: boolean;
-  /** Rate of each connection, and the wait before each answer. */
+  /** Rate of each connection, the wait before each answer, and the one before the first answer on a connection. */
   readonly bytesPerSecond?: number;
   readonly delayMs?: number;
+  readonly connectDelayMs?: number;
   readonly port?: number;
 }
 
@@ -127,6 +129,7 @@ class RegistryState {
   readonly tokens: TokenServer | undefined;
   readonly #options: TestRegistryOptions;
   readonly #uploads: Uploads;
+  readonly #greeted = new WeakSet<IncomingMessage["socket"]>();
 
   constructor(options: TestRegistryOptions) {
     this.#options = options;
@@ -148,6 +151,7 @@ class RegistryState {
   }
 
   async answerRegistry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#handshake(request);
     const path = (request.url ?? "/").split("?")[0] ?? "/";
     if (path === "/token") {
       this.#record("token", request);
@@ -169,6 +173,7 @@ class RegistryState {
   }
 
   async answerCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#handshake(request);
     this.#record("cdn", request);
     for (const name of ["authorization", "cookie", "proxy-authorization"]) {
       if (request.headers[name] !== undefined) this.violations.push(`${name} reached the CDN`);
@@ -179,6 +184,14 @@ class RegistryState {
     const blob = await this.blobs.find(digest);
     const content = blob && { blob, headers: { "content-type": "application/octet-stream" } };
     await answerContent(request, response, content, this.#pullOptions("cdn", digest));
+  }
+
+  /** What a handshake with a server far away takes. */
+  async #handshake({ socket }: IncomingMessage): Promise<void> {
+    const { connectDelayMs = 0 } = this.#options;
+    if (connectDelayMs === 0 || this.#greeted.has(socket)) return;
+    this.#greeted.add(socket);
+    await sleep(connectDelayMs);
   }
 
   async #answerRoute(
