@@ -1,4 +1,5 @@
 import { ImportError, printable } from "../errors.ts";
+import { verifyErofs } from "../erofs-reader/verify/verify-erofs.ts";
 import { verifyVolume } from "../ext4-reader/verify/verify-volume.ts";
 import { verifyBytes } from "../image-reader/verify-bytes.ts";
 import type { ImageChecksums } from "../store/image-checksums.ts";
@@ -12,6 +13,12 @@ import type {
 import { requireImage } from "./require-image.ts";
 import { withStore } from "./store-settings.ts";
 import { storedRootfs } from "./stored-rootfs.ts";
+
+/** Formats that are file systems. */
+const STRUCTURES: ReadonlyMap<string, typeof verifyVolume> = new Map([
+  ["ext4", verifyVolume],
+  ["erofs", verifyErofs],
+]);
 
 type Findings = Pick<
   SandboxImageVerification,
@@ -55,9 +62,10 @@ async function findingsOf(wanted: {
     typeof recorded === "string"
       ? [{ what: "data", problem: `the checksums that the import recorded are ${recorded}` }]
       : [];
-  if (format === "ext4") {
+  const verifyStructure = STRUCTURES.get(format);
+  if (verifyStructure !== undefined) {
     const options = known === undefined ? { signal } : { signal, recorded: known };
-    return withDamage(await verifyVolume(path, options), withoutRecord);
+    return withDamage(await verifyStructure(path, options), withoutRecord);
   }
   if (known !== undefined) return verifyBytes(path, { recorded: known, signal });
   return { damage: withoutRecord, damageCount: withoutRecord.length, checkedBytes: 0 };

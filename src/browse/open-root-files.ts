@@ -1,6 +1,8 @@
+import { openErofsImage } from "../erofs-reader/erofs-image.ts";
 import { openTreeReader, type StoredRootfs } from "../export/open-tree-reader.ts";
+import { openExt4Image } from "../ext4-reader/ext4-image.ts";
 import { DirectoryFiles } from "./directory-files.ts";
-import { openExt4Files } from "./ext4-files.ts";
+import { openDiskImageFiles } from "./disk-image-files.ts";
 import type { RootFiles } from "./root-files.ts";
 import { TreeFiles } from "./tree-files.ts";
 
@@ -17,7 +19,9 @@ export async function withRootFiles<T>(
   signal: AbortSignal,
   use: UseRootFiles<T>,
 ): Promise<T> {
-  if (rootfs.format === "ext4") return use(await openExt4Files(rootfs.path));
-  if (rootfs.format === "dir") return use(new DirectoryFiles(rootfs.path));
+  const { format, path } = rootfs;
+  if (format === "ext4") return use(await openDiskImageFiles(await openExt4Image(path)));
+  if (format === "erofs") return use(await openDiskImageFiles(await openErofsImage(path)));
+  if (format === "dir") return use(new DirectoryFiles(path));
   return use(new TreeFiles(await openTreeReader(rootfs, signal)));
 }

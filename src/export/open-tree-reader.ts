@@ -1,7 +1,7 @@
 import { ImportError, printable } from "../errors.ts";
 import type { TreeReader } from "../rootfs/tree-reader.ts";
 import { openDirectoryReader } from "../sink/directory/directory-reader.ts";
-import { openExt4TreeReader } from "./ext4-tree-reader.ts";
+import { openErofsTreeReader, openExt4TreeReader } from "./image-tree-reader.ts";
 import { openTarReader } from "./tar-reader.ts";
 
 /** A root filesystem on this machine, in the form that its snapshot says. */
@@ -14,6 +14,7 @@ type OpenReader = (path: string, signal: AbortSignal) => Promise<TreeReader>;
 
 const READERS: ReadonlyMap<string, OpenReader> = new Map([
   ["dir", openDirectoryReader],
+  ["erofs", openErofsTreeReader],
   ["ext4", openExt4TreeReader],
   ["tar", openTarReader],
 ]);

@@ -1,11 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openExt4Image } from "../../src/ext4-reader/ext4-image.ts";
 import { verifyVolume } from "../../src/ext4-reader/verify/verify-volume.ts";
 import { openVolume } from "../../src/ext4-reader/volume.ts";
 import { imageProblems } from "../support/ext4-check.ts";
 import { liveThere, populate } from "../support/ext4/populate.ts";
-import { readerRows } from "../support/ext4/reader-rows.ts";
+import { imageRows } from "../support/image-rows.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { withMounted } from "../support/loop-mount.ts";
 import { rootRows, rowDifferences } from "../support/root-rows.ts";
@@ -42,7 +43,7 @@ async function differences(imagePath: string): Promise<readonly unknown[]> {
   );
   expect(rows.length).toBeGreaterThan(200);
   return [
-    ...rowDifferences(await readerRows(imagePath), rows),
+    ...rowDifferences(await imageRows(await openExt4Image(imagePath)), rows),
     ...(await imageProblems(imagePath)),
     ...(await verifyVolume(imagePath, { signal: NEVER })).damage,
   ];

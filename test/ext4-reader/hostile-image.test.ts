@@ -2,11 +2,11 @@ import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openExt4Files } from "../../src/browse/ext4-files.ts";
+import { openDiskImageFiles } from "../../src/browse/disk-image-files.ts";
 import { findFile } from "../../src/browse/find-file.ts";
 import { listFiles } from "../../src/browse/list-files.ts";
 import { ImportError } from "../../src/errors.ts";
-import { readXattrs } from "../../src/ext4-reader/xattrs.ts";
+import { openExt4Image } from "../../src/ext4-reader/ext4-image.ts";
 import { openVolume } from "../../src/ext4-reader/volume.ts";
 import { verifyVolume } from "../../src/ext4-reader/verify/verify-volume.ts";
 import { overwrite } from "../support/ext4/damaged-image.ts";
@@ -45,8 +45,8 @@ async function readFile(contents: AsyncIterable<Uint8Array>): Promise<void> {
 /** Reads everything that an image shows: the number of files, or the code of the error. */
 async function readAll(imagePath: string): Promise<number | string> {
   try {
-    const files = await openExt4Files(imagePath);
-    const volume = await openVolume(imagePath);
+    const image = await openExt4Image(imagePath);
+    const files = await openDiskImageFiles(image);
     try {
       let count = 0;
       const root = findFile(files, Buffer.from("/"));
@@ -55,13 +55,12 @@ async function readAll(imagePath: string): Promise<number | string> {
         signal: NEVER,
       })) {
         count++;
-        readXattrs(volume, found.node);
+        image.xattrs(found.node);
         if (found.facts.type === "file") await readFile(files.contents(found));
       }
       return count;
     } finally {
       await files.close();
-      await volume.file.close();
     }
   } catch (error) {
     if (error instanceof ImportError) return error.code;
@@ -156,7 +155,7 @@ test("directories that lead in a circle are listed once, then refused", async ()
   writeImage(imagePath, [directory("dir/sub")]);
   await debugfsWrite(imagePath, ["ln /dir /dir/sub/loop"]);
   expect(await readAll(imagePath)).toBe("ERR_SNAPSHOT_DAMAGED");
-  const files = await openExt4Files(imagePath);
+  const files = await openDiskImageFiles(await openExt4Image(imagePath));
   expect(findFile(files, Buffer.from("/dir/sub/loop/sub/../sub")).path.map(String)).toEqual([
     "dir",
     "sub",

@@ -9,17 +9,20 @@ import { text } from "node:stream/consumers";
  * The holder of a mount: a shell in a mount namespace of its own. It unmounts when its stdin ends, so also when this
  * process is killed, and nobody else ever sees the mount. `-o loop` frees its loop device with the unmount.
  */
-const HOLDER = 'mount -t ext4 -o "$1" "$2" "$3" && echo mounted && cat && umount "$3"';
+const HOLDER = 'mount -t "$4" -o "$1" "$2" "$3" && echo mounted && cat && umount "$3"';
+
+/** As whom the kernel takes it, and how. An EROFS image can only be read. */
+export type MountAccess = "read-only" | "read-write" | "erofs";
 
 /**
- * Mounts an ext4 image by the kernel and shows it to `use`; whatever happens, it is unmounted before this settles.
- * Takes root.
+ * Mounts an image (ext4, unless said otherwise) by the kernel and shows it to `use`; whatever happens, it is unmounted
+ * before this settles. Takes root.
  * @param use gets the path of the root directory, which holds while it runs: no open file may outlive it
  * @throws Error when the kernel refuses the image, or cannot let go of it
  */
 export async function withMounted<Result>(
   imagePath: string,
-  access: "read-only" | "read-write",
+  access: MountAccess,
   use: (rootPath: string) => Result | Promise<Result>,
 ): Promise<Result> {
   const mount = await mountImage(imagePath, access);
@@ -39,12 +42,15 @@ interface Mount {
   release(): Promise<void>;
 }
 
-async function mountImage(imagePath: string, access: "read-only" | "read-write"): Promise<Mount> {
+async function mountImage(imagePath: string, access: MountAccess): Promise<Mount> {
   const mountPoint = mkdtempSync(join(tmpdir(), "rootlift-mount-"));
   // noload: an image fresh from the writer has nothing to replay, and must be readable without.
-  const options = access === "read-only" ? "loop,ro,noload" : "loop,rw";
+  const options = { "read-only": "loop,ro,noload", "read-write": "loop,rw", erofs: "loop,ro" }[
+    access
+  ];
+  const type = access === "erofs" ? "erofs" : "ext4";
   const namespace = ["--mount", "--propagation", "private"];
-  const holder = ["sh", "-c", HOLDER, "sh", options, imagePath, mountPoint];
+  const holder = ["sh", "-c", HOLDER, "sh", options, imagePath, mountPoint, type];
   const child = spawn("unshare", [...namespace, ...holder], { stdio: "pipe" });
   const said = text(child.stderr);
   const ended = new Promise<number | null>((settle) => {

@@ -1,12 +1,7 @@
 import { ImportError, printable } from "../../errors.ts";
 import { createBreathing } from "../../image-reader/breathing.ts";
-import { checkRecordedBytes, type RecordedBytes } from "../../image-reader/check-recorded-bytes.ts";
-import {
-  createDamageLog,
-  type Damage,
-  type DamageLog,
-  unnamed,
-} from "../../image-reader/damage.ts";
+import { checkRecordedBytes } from "../../image-reader/check-recorded-bytes.ts";
+import { createDamageLog, type DamageLog, unnamed } from "../../image-reader/damage.ts";
 import { unsupported } from "../../image-reader/image-errors.ts";
 import { openImageFile, type ImageFile } from "../../image-reader/image-file.ts";
 import { changedBytes } from "../../image-reader/verify-bytes.ts";
@@ -19,6 +14,7 @@ import {
   type Superblock,
 } from "../superblock.ts";
 import { readSuperblockBytes, volumeOf, type Volume } from "../volume.ts";
+import type { VerifyOptions, VolumeReport } from "../../image-reader/volume-report.ts";
 import { BlockUsage } from "./block-usage.ts";
 import { checkBitmaps } from "./check-bitmaps.ts";
 import { checkDescriptorCopies, checkDescriptors } from "./check-descriptors.ts";
@@ -32,25 +28,6 @@ import { checkXattrBlocks } from "./check-xattr-blocks.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { nameDamage } from "./name-damage.ts";
 import { createPairList, type VerifyContext } from "./verify-context.ts";
-
-export interface VolumeReport {
-  /** The first 100 things that are wrong. */
-  readonly damage: readonly Damage[];
-  /** All of them. */
-  readonly damageCount: number;
-  /** 0 each when the file system could not be opened. */
-  readonly blocks: number;
-  readonly usedBlocks: number;
-  readonly inodes: number;
-  /** Compared with what was recorded. */
-  readonly checkedBytes: number;
-}
-
-export interface VerifyOptions {
-  readonly signal: AbortSignal;
-  /** What the bytes were when the image was made; without it only the structure is checked. */
-  readonly recorded?: RecordedBytes;
-}
 
 /**
  * Checks an image's whole structure with nothing but this reader: superblocks, descriptors, bitmaps against what is really

@@ -5,7 +5,8 @@ import {
   looksLikeIndexNode,
 } from "../../../src/ext4-reader/directory-index.ts";
 import { findFile } from "../../../src/browse/find-file.ts";
-import { openExt4Files } from "../../../src/browse/ext4-files.ts";
+import { openDiskImageFiles } from "../../../src/browse/disk-image-files.ts";
+import { openExt4Image } from "../../../src/ext4-reader/ext4-image.ts";
 import { blockRuns } from "../../../src/ext4-reader/block-runs.ts";
 import {
   inodeChecksumHolds,
@@ -60,7 +61,7 @@ export async function inodeOf(imagePath: string, path: string): Promise<Inode> {
       await volume.file.close();
     }
   }
-  const files = await openExt4Files(imagePath);
+  const files = await openDiskImageFiles(await openExt4Image(imagePath));
   try {
     return findFile(files, Buffer.from(path)).file.node;
   } finally {

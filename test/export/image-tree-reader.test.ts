@@ -3,7 +3,7 @@ import { openSync, readdirSync, writeSync, closeSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openExt4TreeReader } from "../../src/export/ext4-tree-reader.ts";
+import { openExt4TreeReader } from "../../src/export/image-tree-reader.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
 import { writeImage, type ImageOptions } from "../support/ext4-image.ts";
 import { importErrorFrom } from "../support/import-error.ts";
