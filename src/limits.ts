@@ -1,6 +1,7 @@
 /**
  * Ceilings against hostile input. Each can be set by an option (`--limit name=value`, `limits: { name: value }`);
- * passing one raises ERR_LIMIT_EXCEEDED, or the code that its comment names.
+ * passing one raises ERR_LIMIT_EXCEEDED, or the code that its comment names. Whatever the code, `details` has the limit, its
+ * value and what was met (`limitDetails`), and the layer and the path where there is one.
  */
 export interface Limits {
   /** One PAX or GNU long-name header, bytes. It is buffered whole; Go's `maxSpecialFileSize` (CVE-2022-2879). */
@@ -11,6 +12,11 @@ export interface Limits {
   readonly pathBytes: number;
   /** One component of a path, bytes: Linux NAME_MAX. ERR_NAME_TOO_LONG. */
   readonly componentBytes: number;
+  /**
+   * Directories in one another, counted where links lead. Nothing here recurses, so it is for those who come after: `rm`,
+   * `find` and backups. `pathBytes` allows no more than this by itself: it binds where that was raised.
+   */
+  readonly depth: number;
   /** A symlink's target, bytes: Linux PATH_MAX without its NUL. ERR_NAME_TOO_LONG. */
   readonly linkTargetBytes: number;
   /** Symlinks followed while one path is resolved: Linux MAXSYMLINKS. ERR_LINK_LOOP. */
@@ -36,7 +42,15 @@ export interface Limits {
   readonly xattrTotalBytes: number;
   /** Uncompressed bytes of one layer; what headers declare counts at once, before anything is written. */
   readonly layerBytes: number;
-  /** Output over input of a decompressor, past the first GiB of output: real layers stay under 20, deflate's own maximum is 1,032. */
+  /**
+   * Uncompressed bytes of all layers of one image. Attack: a thousand layers that each keep the limit of one. A blob that
+   * is decoded once and applied at several places counts once.
+   */
+  readonly imageBytes: number;
+  /**
+   * Output over input of a decompressor: real layers stay under 20, deflate's own maximum is 1,032. The first GiB is free,
+   * of each layer and, of what goes beyond the ratio, of all layers of an image together.
+   */
   readonly expansionRatio: number;
   /** One file, bytes, holes included: ext4 with 4 KiB blocks holds 16 TiB. */
   readonly fileBytes: number;
@@ -59,6 +73,7 @@ export const DEFAULT_LIMITS: Limits = {
   extensionHeaders: 1024,
   pathBytes: 4095,
   componentBytes: 255,
+  depth: 2048,
   linkTargetBytes: 4095,
   symlinksFollowed: 40,
   entries: 10_000_000,
@@ -68,6 +83,7 @@ export const DEFAULT_LIMITS: Limits = {
   xattrValueBytes: 65_536,
   xattrTotalBytes: 65_536,
   layerBytes: 256 * 2 ** 30,
+  imageBytes: 512 * 2 ** 30,
   expansionRatio: 256,
   fileBytes: 16 * 2 ** 40,
   hardLinks: 65_000,
@@ -77,3 +93,17 @@ export const DEFAULT_LIMITS: Limits = {
   layers: 1000,
   zstdWindowBytes: 128 << 20,
 };
+
+/** The `details` of the error of whatever passed a limit. @param value what was met, or the first number beyond the limit */
+export function limitDetails(
+  limit: keyof Limits,
+  value: number,
+  limits: Limits,
+): { readonly limit: string; readonly value: number; readonly limitValue: number } {
+  return { limit, value, limitValue: limits[limit] };
+}
+
+/** The `hint` of the same error. */
+export function raiseLimit(limit: keyof Limits): string {
+  return `If you trust the image, raise the limit with --limit ${limit}=VALUE.`;
+}

@@ -51,10 +51,24 @@ export function appendCleanPath(
   return undefined;
 }
 
-/** Whether no component of a clean path is longer than any Linux file system holds, and the path no longer than a call takes. */
-export function fitsLimits(path: Uint8Array, start: number, end: number, limits: Limits): boolean {
-  if (end - start > limits.pathBytes) return false;
-  return end - start <= limits.componentBytes || !hasLongComponent(path, start, end, limits);
+/** A limit that a path passes, and the bytes that it has instead. */
+export interface LengthProblem {
+  readonly limit: "pathBytes" | "componentBytes";
+  readonly value: number;
+}
+
+/** Whether a component of a clean path is longer than any Linux file system holds, or the path longer than a call takes. */
+export function lengthProblem(
+  path: Uint8Array,
+  start: number,
+  end: number,
+  limits: Limits,
+): LengthProblem | undefined {
+  const pathBytes = end - start;
+  if (pathBytes > limits.pathBytes) return { limit: "pathBytes", value: pathBytes };
+  if (pathBytes <= limits.componentBytes) return undefined;
+  const longest = longestComponent(path, start, end);
+  return longest > limits.componentBytes ? { limit: "componentBytes", value: longest } : undefined;
 }
 
 /** 1 for `.`, 2 for `..`, else 0. */
@@ -71,12 +85,13 @@ export function lastSlash(bytes: Uint8Array, start: number, end: number): number
   return at < start ? -1 : at;
 }
 
-function hasLongComponent(bytes: Uint8Array, start: number, end: number, limits: Limits): boolean {
+function longestComponent(bytes: Uint8Array, start: number, end: number): number {
+  let longest = 0;
   let componentAt = start;
   for (let at = start; at <= end; at++) {
     if (at < end && bytes[at] !== SLASH) continue;
-    if (at - componentAt > limits.componentBytes) return true;
+    longest = Math.max(longest, at - componentAt);
     componentAt = at + 1;
   }
-  return false;
+  return longest;
 }

@@ -3,18 +3,16 @@ import { ImportError } from "../errors.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
 import { TarWalker } from "./tar-walker.ts";
 import { createGzipStream } from "./gzip-stream.ts";
-import { createLayerFault, limitFault } from "./fault.ts";
+import { createLayerFault, limitFault, ratioFault } from "./fault.ts";
 import { createPlainStream } from "./decompressor.ts";
 import { createZstdStream } from "./zstd-stream.ts";
 import type { Compression } from "./sniff.ts";
 import type { Decompressor } from "./decompressor.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Hash } from "node:crypto";
+import { RATIO_FREE_BYTES } from "./layer-decoder.ts";
 import type { LayerDecoder, LayerDecoderOptions, LayerSummary } from "./layer-decoder.ts";
 import type { LayerFault } from "./fault.ts";
-
-/** Below this much output no ratio is too high: small layers of zeros are harmless. */
-const RATIO_FREE_BYTES = 2 ** 30;
 
 /** What damaged bytes look like as well as bad ones: kept until the digest says which it was. */
 const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -59,6 +57,10 @@ class StreamingLayerDecoder implements LayerDecoder {
 
   get decodedBytes(): number {
     return this.#decodedBytes;
+  }
+
+  get compressedBytes(): number {
+    return this.#compressedBytes;
   }
 
   get entries(): number {
@@ -140,6 +142,7 @@ class StreamingLayerDecoder implements LayerDecoder {
   #take(bytes: Uint8Array): void {
     this.#decodedBytes += bytes.length;
     this.#requireSane();
+    this.#options.onOutput?.(this);
     this.#diffId?.update(bytes);
     this.#walker.write(bytes);
   }
@@ -149,12 +152,12 @@ class StreamingLayerDecoder implements LayerDecoder {
     const { limits } = this.#options;
     const decoded = this.#decodedBytes;
     if (decoded > limits.layerBytes) {
-      throw limitFault(this.#fault, "layerBytes", `more than ${limits.layerBytes} bytes`, limits);
+      const problem = `it unpacks to ${decoded} bytes and more`;
+      throw limitFault(this.#fault, limits, { limit: "layerBytes", value: decoded, problem });
     }
     if (this.#compression === "none" || decoded <= RATIO_FREE_BYTES) return;
-    if (decoded <= this.#compressedBytes * limits.expansionRatio) return;
-    const problem = `${decoded} bytes out of ${this.#compressedBytes}, as a decompression bomb has`;
-    throw limitFault(this.#fault, "expansionRatio", problem, limits);
+    const allowed = this.#compressedBytes * limits.expansionRatio;
+    if (decoded > allowed) throw ratioFault(this.#fault, limits, this);
   }
 
   #sizeMismatch(): ImportError {

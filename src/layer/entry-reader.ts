@@ -2,15 +2,17 @@ import { EntryType } from "./entry-batch.ts";
 import { PaxKey } from "./pax-records.ts";
 import { LINK_START, TypeFlag } from "./tar-header.ts";
 import { WHITEOUT_PREFIX_BYTES, kindOfName, lastNameStart } from "./whiteout.ts";
-import { appendCleanPath, fitsLimits } from "./clean-path.ts";
+import { appendCleanPath, lengthProblem } from "./clean-path.ts";
 import { clampSeconds, parsePaxTime } from "./tar-numbers.ts";
 import { encodeEntryXattrs } from "./entry-xattrs.ts";
 import { printable } from "../errors.ts";
+import { limitDetails, raiseLimit } from "../limits.ts";
 import { sparseForm } from "./gnu-sparse.ts";
 import type { BatchBuilder, EntryDraft } from "./batch-builder.ts";
 import type { ErrorCode, ImportError } from "../errors.ts";
 import type { ExtensionHeaders } from "./extension-headers.ts";
 import type { LayerFault } from "./fault.ts";
+import type { LengthProblem } from "./clean-path.ts";
 import type { Limits } from "../limits.ts";
 import type { TarHeader } from "./tar-header.ts";
 
@@ -135,9 +137,8 @@ export class EntryReader {
     const problem = appendCleanPath(arena, this.#name, this.#nameAt, this.#nameEnd);
     if (problem === "ERR_PATH_ESCAPE") throw this.fault(problem, "leaves the root");
     if (problem !== undefined) throw this.fault(problem, "has a NUL in its name");
-    if (!fitsLimits(arena.bytes, entry.pathAt, arena.length, this.#limits)) {
-      throw this.fault("ERR_NAME_TOO_LONG", "is too long, as a whole or in one component");
-    }
+    const long = lengthProblem(arena.bytes, entry.pathAt, arena.length, this.#limits);
+    if (long !== undefined) throw this.#tooLong(long, "has");
     entry.pathLength = arena.length - entry.pathAt;
   }
 
@@ -207,9 +208,7 @@ export class EntryReader {
     entry.linkAt = arena.length;
     if (entry.type === EntryType.symlink) {
       if (end === start) throw this.fault("ERR_LAYER_CORRUPT", "is a symlink without a target");
-      if (end - start > Math.min(this.#limits.linkTargetBytes, LONGEST_TARGET)) {
-        throw this.fault("ERR_NAME_TOO_LONG", `is a symlink with a target of ${end - start} bytes`);
-      }
+      this.#requireShortTarget(end - start);
       arena.append(bytes.subarray(start, end));
     } else {
       this.#appendHardLinkTarget(entry, bytes.subarray(start, end));
@@ -230,9 +229,27 @@ export class EntryReader {
     if (arena.length === entry.linkAt) {
       throw refuse("ERR_LINK_TARGET_MISSING", "is the root directory");
     }
-    if (!fitsLimits(arena.bytes, entry.linkAt, arena.length, this.#limits)) {
-      throw refuse("ERR_NAME_TOO_LONG", "is too long");
-    }
+    const long = lengthProblem(arena.bytes, entry.linkAt, arena.length, this.#limits);
+    if (long !== undefined) throw this.#tooLong(long, "is a hard link to");
+  }
+
+  #requireShortTarget(value: number): void {
+    const most = Math.min(this.#limits.linkTargetBytes, LONGEST_TARGET);
+    if (value <= most) return;
+    const problem = `is a symlink with a target of ${value} bytes; the limit is ${most}`;
+    throw this.fault("ERR_NAME_TOO_LONG", problem, {
+      details: limitDetails("linkTargetBytes", value, this.#limits),
+    });
+  }
+
+  #tooLong({ limit, value }: LengthProblem, verb: string): ImportError {
+    const what = limit === "pathBytes" ? "a path" : "a name in its path";
+    const problem = `${verb} ${what} of ${value} bytes; the limit is ${this.#limits[limit]}`;
+    return this.fault("ERR_NAME_TOO_LONG", problem, {
+      details: limitDetails(limit, value, this.#limits),
+      // No file system holds a longer component; longer paths can be had, one directory after the other.
+      ...(limit === "pathBytes" ? { hint: raiseLimit(limit) } : {}),
+    });
   }
 
   #appendXattrs(entry: EntryDraft, { pax }: ExtensionHeaders): void {

@@ -30,12 +30,14 @@ export function encodeEntryXattrs(
   }
   const xattrs = [...kept.values()];
   if (xattrs.length > limits.xattrs) {
-    throw limitFault(fault, "xattrs", `has ${xattrs.length} extended attributes`, limits);
+    const value = xattrs.length;
+    const problem = `has ${value} extended attributes`;
+    throw limitFault(fault, limits, { limit: "xattrs", value, problem });
   }
   const total = xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
   if (total > limits.xattrTotalBytes) {
     const problem = `has ${total} bytes of extended attributes`;
-    throw limitFault(fault, "xattrTotalBytes", problem, limits);
+    throw limitFault(fault, limits, { limit: "xattrTotalBytes", value: total, problem });
   }
   return encodeXattrs(xattrs);
 }
@@ -55,10 +57,10 @@ function requireWithinLimits(
 ): void {
   if (name.length > Math.min(limits.xattrNameBytes, LONGEST_NAME)) {
     const problem = `has an extended attribute whose name has ${name.length} bytes`;
-    throw limitFault(fault, "xattrNameBytes", problem, limits);
+    throw limitFault(fault, limits, { limit: "xattrNameBytes", value: name.length, problem });
   }
   if (value.length > limits.xattrValueBytes) {
     const problem = `has the extended attribute "${printable(name)}" with ${value.length} bytes`;
-    throw limitFault(fault, "xattrValueBytes", problem, limits);
+    throw limitFault(fault, limits, { limit: "xattrValueBytes", value: value.length, problem });
   }
 }

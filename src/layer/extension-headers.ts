@@ -38,12 +38,17 @@ export class ExtensionHeaders {
   begin(typeflag: number, size: number): void {
     const limits = this.#limits;
     if (++this.#count > limits.extensionHeaders) {
-      const problem = `${this.#count} extension headers before one entry`;
-      throw limitFault(this.#fault, "extensionHeaders", problem, limits);
+      const value = this.#count;
+      const problem = `${value} extension headers before one entry`;
+      throw limitFault(this.#fault, limits, { limit: "extensionHeaders", value, problem });
     }
     if (size > limits.extensionHeaderBytes) {
       const problem = `an extension header of ${size} bytes`;
-      throw limitFault(this.#fault, "extensionHeaderBytes", problem, limits);
+      throw limitFault(this.#fault, limits, {
+        limit: "extensionHeaderBytes",
+        value: size,
+        problem,
+      });
     }
     this.#typeflag = typeflag;
     this.#size = size;

@@ -1,6 +1,8 @@
 import { ImportError } from "../errors.ts";
 import type { ErrorCode, ErrorContext } from "../errors.ts";
+import { limitDetails, raiseLimit } from "../limits.ts";
 import type { Limits } from "../limits.ts";
+import type { DecodedSoFar } from "./layer-decoder.ts";
 
 /** Makes the error of one layer: its name before the problem, its number in the details. The caller throws it. */
 export type LayerFault = (code: ErrorCode, problem: string, context?: ErrorContext) => ImportError;
@@ -26,15 +28,26 @@ export function createLayerFault(label: string, layer: number): LayerFault {
   };
 }
 
-/** ERR_LIMIT_EXCEEDED, with the option that raises the limit as the hint. */
+/** ERR_LIMIT_EXCEEDED, with the option that raises the limit as the hint. @param value what was met */
 export function limitFault(
   fault: LayerFault,
-  name: keyof Limits,
-  problem: string,
   limits: Limits,
+  met: { readonly limit: keyof Limits; readonly value: number; readonly problem: string },
 ): ImportError {
-  return fault("ERR_LIMIT_EXCEEDED", `${problem}; the limit is ${limits[name]}`, {
-    hint: `If you trust the image, raise the limit with --limit ${name}=VALUE.`,
-    details: { limit: name, limitValue: limits[name] },
+  const { limit, value, problem } = met;
+  return fault("ERR_LIMIT_EXCEEDED", `${problem}; the limit is ${limits[limit]}`, {
+    hint: raiseLimit(limit),
+    details: limitDetails(limit, value, limits),
   });
+}
+
+/** What expands as no honest layer does. */
+export function ratioFault(
+  fault: LayerFault,
+  limits: Limits,
+  { compressedBytes, decodedBytes }: DecodedSoFar,
+): ImportError {
+  const value = Math.ceil(decodedBytes / compressedBytes);
+  const problem = `${decodedBytes} bytes out of ${compressedBytes}, as a decompression bomb has`;
+  return limitFault(fault, limits, { limit: "expansionRatio", value, problem });
 }

@@ -161,7 +161,8 @@ export class SparseMap {
   #requireCount(segments: number): void {
     if (segments <= this.#limits.sparseSegments) return;
     const problem = `the map of a sparse file has ${segments} segments`;
-    throw limitFault(this.#fault, "sparseSegments", problem, this.#limits);
+    const met = { limit: "sparseSegments", value: segments, problem } as const;
+    throw limitFault(this.#fault, this.#limits, met);
   }
 
   #bad(problem: string): Error {

@@ -33,13 +33,24 @@ export interface LayerDecoderOptions {
   readonly bodies: BodyTarget;
   /** Called with runs of a few thousand entries, in archive order; every buffer of a batch is its own and may be transferred. */
   readonly onBatch: (batch: EntryBatch) => void;
+  /** Called with each mebibyte of the archive at most, before it is walked; what it throws ends the layer at once. */
+  readonly onOutput?: (soFar: DecodedSoFar) => void;
+}
+
+/** Below this much output no ratio is too high: small layers of zeros are harmless. */
+export const RATIO_FREE_BYTES: number = 2 ** 30;
+
+/** How far a layer has been decoded. */
+export interface DecodedSoFar {
+  readonly compressedBytes: number;
+  readonly decodedBytes: number;
 }
 
 /**
  * Compressed bytes in, entries and bodies out, verified at the end: SHA-256 → decompress → SHA-256 → tar walk → place, in
  * one pass, synchronously.
  */
-export interface LayerDecoder {
+export interface LayerDecoder extends DecodedSoFar {
   /**
    * The next compressed bytes; borrowed, the caller reuses them after the call. Damage that a transfer error would
    * explain (ERR_LAYER_CORRUPT, ERR_LAYER_TRUNCATED and the like) is kept until `finish`, which prefers ERR_DIGEST_MISMATCH
@@ -52,7 +63,6 @@ export interface LayerDecoder {
   /** Frees native handles. Safe at any time, more than once. */
   close(): void;
   /** For progress. */
-  readonly decodedBytes: number;
   readonly entries: number;
 }
 

@@ -131,7 +131,7 @@ export class ZstdFrameWalker {
     const { fault, limits } = this.#options;
     if (window > limits.zstdWindowBytes) {
       const problem = `a zstd frame wants a window of ${window} bytes`;
-      throw limitFault(fault, "zstdWindowBytes", problem, limits);
+      throw limitFault(fault, limits, { limit: "zstdWindowBytes", value: window, problem });
     }
     this.#feed(header, 0, sizeAt + sizeBytes);
     this.#go("block header");

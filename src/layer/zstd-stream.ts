@@ -93,7 +93,9 @@ class ZstdStream implements Decompressor {
   #failure({ code, message }: { readonly code: string; readonly message: string }): ImportError {
     const { fault, limits } = this.#options;
     if (code === "ZSTD_error_frameParameter_windowTooLarge") {
-      return limitFault(fault, "zstdWindowBytes", "a zstd frame wants a larger window", limits);
+      const value = limits.zstdWindowBytes + 1;
+      const problem = "a zstd frame wants a larger window";
+      return limitFault(fault, limits, { limit: "zstdWindowBytes", value, problem });
     }
     return fault("ERR_LAYER_CORRUPT", `bad zstd data (${message})`, { details: { zstd: code } });
   }

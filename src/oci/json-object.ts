@@ -1,4 +1,5 @@
 import { ImportError, printable } from "../errors.ts";
+import { limitDetails, raiseLimit, type Limits } from "../limits.ts";
 
 /** An object as parsed: every value still unknown. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -67,6 +68,18 @@ function endOfText(json: string, start: number): number {
 export function invalidDocument(what: string, why: string): ImportError {
   return new ImportError("ERR_MANIFEST_INVALID", `${what} ${why}`, {
     hint: "The image was pushed broken, or something in between changes it; ask its publisher to push it again.",
+  });
+}
+
+/** A document that is longer than its limit. @param value its bytes, as far as they are known */
+export function documentTooLong(
+  what: string,
+  limits: Limits,
+  { limit, value }: { readonly limit: "manifestBytes" | "configBytes"; readonly value: number },
+): ImportError {
+  return new ImportError("ERR_MANIFEST_INVALID", `${what} has more than ${limits[limit]} bytes`, {
+    hint: raiseLimit(limit),
+    details: limitDetails(limit, value, limits),
   });
 }
 

@@ -3,6 +3,7 @@ import type { ImageConfig } from "./image.ts";
 import { requireDigest } from "./digest.ts";
 import type { JsonObject } from "./json-object.ts";
 import {
+  documentTooLong,
   invalidDocument,
   optionalObject,
   optionalText,
@@ -29,7 +30,7 @@ export interface ParseConfigOptions {
 export function parseImageConfig(bytes: Uint8Array, options: ParseConfigOptions): ImageConfig {
   const { what, limits } = options;
   if (bytes.length > limits.configBytes) {
-    throw invalidDocument(what, `has more than ${limits.configBytes} bytes`);
+    throw documentTooLong(what, limits, { limit: "configBytes", value: bytes.length });
   }
   const document = parseJsonObject(bytes, what);
   const run = optionalObject(document, "config", what);

@@ -1,8 +1,9 @@
 import { ImportError, printable } from "../errors.ts";
-import type { Limits } from "../limits.ts";
+import { limitDetails, raiseLimit, type Limits } from "../limits.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { JsonObject } from "./json-object.ts";
 import {
+  documentTooLong,
   invalidDocument,
   optionalList,
   optionalText,
@@ -57,7 +58,7 @@ export function parseManifest(
 ): ImageIndex | ImageManifest {
   const { what, limits } = options;
   if (bytes.length > limits.manifestBytes) {
-    throw invalidDocument(what, `has more than ${limits.manifestBytes} bytes`);
+    throw documentTooLong(what, limits, { limit: "manifestBytes", value: bytes.length });
   }
   refuseHtml(bytes, options);
   const document = parseJsonObject(bytes, what);
@@ -161,8 +162,8 @@ function parseImage(document: JsonObject, { what, limits }: ParseManifestOptions
       "ERR_LIMIT_EXCEEDED",
       `${what} has ${layers.length} layers, the limit is ${limits.layers}`,
       {
-        hint: "If you trust the image, raise the limit with --limit layers=N.",
-        details: { limit: "layers", value: layers.length, max: limits.layers },
+        hint: raiseLimit("layers"),
+        details: limitDetails("layers", layers.length, limits),
       },
     );
   }

@@ -29,14 +29,12 @@ export function holdBatch(
   if (entries <= limits.entries && bytes <= limits.metadataBytes) return;
   releaseBatches(held, [batch]);
   const fault = createLayerFault(label, layer);
-  throw entries > limits.entries
-    ? limitFault(fault, "entries", `with this layer ${entries} entries wait to be merged`, limits)
-    : limitFault(
-        fault,
-        "metadataBytes",
-        `with this layer ${bytes} bytes of names, links and attributes wait to be merged`,
-        limits,
-      );
+  const [limit, value, what] =
+    entries > limits.entries
+      ? (["entries", entries, "entries"] as const)
+      : (["metadataBytes", bytes, "bytes of names, links and attributes"] as const);
+  const problem = `with this layer ${value} ${what} wait to be merged`;
+  throw limitFault(fault, limits, { limit, value, problem });
 }
 
 /** What was merged, or given up, waits no longer. */

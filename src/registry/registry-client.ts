@@ -98,7 +98,7 @@ export class RegistryClient {
       accept: "*/*",
       what: `the config ${digest.text} of ${this.#connection.reference}`,
       reference: this.#connection.reference,
-      maxBytes: this.#options.limits.configBytes,
+      limits: this.#options.limits,
       digest,
       signal,
     });
@@ -165,7 +165,7 @@ export class RegistryClient {
           ? `the manifest of ${reference}`
           : `the manifest ${path} of ${reference}`,
       reference,
-      maxBytes: this.#options.limits.manifestBytes,
+      limits: this.#options.limits,
       digest,
       signal,
     });

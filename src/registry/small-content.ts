@@ -1,7 +1,9 @@
 import type { ErrorCode } from "../errors.ts";
 import { ImportError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseDigest } from "../oci/digest.ts";
+import { documentTooLong } from "../oci/json-object.ts";
 import { digestOf } from "../oci/verify-bytes.ts";
 import type { AskedFor } from "./answer-verdict.ts";
 import { factsOf, verdictFailure } from "./answer-verdict.ts";
@@ -27,7 +29,7 @@ export interface SmallRequest {
   readonly what: string;
   /** For `details`: the normalised reference. */
   readonly reference: string;
-  readonly maxBytes: number;
+  readonly limits: Limits;
   /** What the bytes must be, if it is known. */
   readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
@@ -86,22 +88,23 @@ async function fetchOnce(
 async function readWhole(followed: FollowedAnswer, request: SmallRequest): Promise<Uint8Array> {
   const { answer, hosts } = followed;
   const announced = parseContentLength(headerOf(answer.headers, "content-length")) ?? 0;
-  if (announced > request.maxBytes) {
+  const maxBytes = request.limits[limitOf(request)];
+  if (announced > maxBytes) {
     answer.body.cancel();
-    throw tooBig(followed, request);
+    throw tooBig(followed, request, announced);
   }
   let read: { readonly bytes: Uint8Array; readonly more: boolean };
   try {
-    read = await answer.body.readAll(request.maxBytes);
+    read = await answer.body.readAll(maxBytes);
   } catch (error) {
     const { what, reference } = request;
     throw networkFailure(error, { host: hosts, what, reference, beforeAnswer: false });
   }
-  if (read.more) throw tooBig(followed, request);
+  if (read.more) throw tooBig(followed, request, maxBytes + 1);
   const coding = codingOf(headerOf(answer.headers, "content-encoding"));
   if (coding === undefined || fits(read.bytes, request.digest)) return read.bytes;
-  const bytes = undoCoding(read.bytes, coding, request.maxBytes);
-  if (bytes === undefined) throw tooBig(followed, request);
+  const bytes = undoCoding(read.bytes, coding, maxBytes);
+  if (bytes === undefined) throw tooBig(followed, request, maxBytes + 1);
   return bytes;
 }
 
@@ -154,10 +157,21 @@ function checkDigest(followed: FollowedAnswer, request: SmallRequest, bytes: Uin
 /** A digest in the grammar of image-spec, of an algorithm that we do not compute: nothing to compare. */
 const OTHER_ALGORITHM = /^(?!sha(?:256|384|512):)[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
-function tooBig(followed: FollowedAnswer, request: SmallRequest): ImportError {
-  const message = `${request.what} is larger than ${request.maxBytes} bytes`;
-  const details = { reference: request.reference, limit: request.maxBytes };
-  return failure("ERR_MANIFEST_INVALID", message, followed, details).error;
+/** @param value its bytes, as far as they are known */
+function tooBig({ hosts }: FollowedAnswer, request: SmallRequest, value: number): ImportError {
+  const { what, reference, limits } = request;
+  const { code, message, hint, details } = documentTooLong(what, limits, {
+    limit: limitOf(request),
+    value,
+  });
+  return new ImportError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    details: { host: hosts, reference, ...details },
+  });
+}
+
+function limitOf({ kind }: SmallRequest): "manifestBytes" | "configBytes" {
+  return kind === "manifest" ? "manifestBytes" : "configBytes";
 }
 
 function failure(

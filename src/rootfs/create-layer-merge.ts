@@ -44,7 +44,7 @@ class TreeMerge implements LayerMerge {
       walker: this.#walker,
       limits: this.#limits,
       layer,
-      failure: new LayerFailure({ layer, ...this.#image }),
+      failure: new LayerFailure({ layer, limits: this.#limits, ...this.#image }),
     };
     const markers = new LayerMarkers(context, batches);
     markers.hide();
@@ -66,11 +66,13 @@ class TreeMerge implements LayerMerge {
     const { limits, failure } = context;
     if (this.#entries > limits.entries) {
       const what = `is one entry more than the ${limits.entries} an image may have`;
-      throw failure.limit(pathOfEntry(batch, i), what, "entries");
+      const value = this.#entries;
+      throw failure.limit(pathOfEntry(batch, i), { limit: "entries", value, what });
     }
-    if (this.#tree.names.arena.length + this.#tree.blobs.length > this.#maxMetadataBytes) {
+    const value = this.#tree.names.arena.length + this.#tree.blobs.length;
+    if (value > this.#maxMetadataBytes) {
       const what = `brings the names, links and attributes of the image to more than ${this.#maxMetadataBytes} bytes`;
-      throw failure.limit(pathOfEntry(batch, i), what, "metadataBytes");
+      throw failure.limit(pathOfEntry(batch, i), { limit: "metadataBytes", value, what });
     }
   }
 

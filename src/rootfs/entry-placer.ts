@@ -8,6 +8,8 @@ import {
   walkFailure,
   walkToParent,
 } from "./merge-context.ts";
+import type { Limits } from "../limits.ts";
+import type { LimitMet } from "./layer-failure.ts";
 import { Walk } from "./path-walker.ts";
 import {
   NONE,
@@ -91,8 +93,10 @@ export class EntryPlacer {
     }
     const pathBytes = walker.pathBytes + (walker.pathBytes === 0 ? 0 : 1) + end - from;
     if (pathBytes > limits.pathBytes) {
-      throw failure.pathTooLong(pathOfEntry(batch, i), pathBytes, limits.pathBytes);
+      throw failure.pathTooLong(pathOfEntry(batch, i), pathBytes);
     }
+    const depth = walker.depth + (batch.types[i] === EntryType.directory ? 1 : 0);
+    if (depth > limits.depth) throw failure.limit(pathOfEntry(batch, i), tooDeep(depth, limits));
     if (outcome === Walk.missing) {
       this.impliedDirectories += walker.missingCount;
       walker.makeMissing(layer);
@@ -178,9 +182,10 @@ export class EntryPlacer {
     if (inode === NONE) throw this.#badTarget(batch, i, "is not there");
     tree.inodes.linkCounts[inode] = tree.inodes.linkCounts[inode]! + 1;
     this.#putInode(inode);
-    if (tree.inodes.linkCounts[inode] > limits.hardLinks) {
+    const value = tree.inodes.linkCounts[inode];
+    if (value > limits.hardLinks) {
       const what = `is one hard link more than ${limits.hardLinks} of one file`;
-      throw failure.limit(pathOfEntry(batch, i), what, "hardLinks");
+      throw failure.limit(pathOfEntry(batch, i), { limit: "hardLinks", value, what });
     }
     this.#adjust(inode, batch, i);
   }
@@ -231,4 +236,9 @@ export class EntryPlacer {
       nanoseconds === inodes.mtimeNanoseconds[inode];
     if (!same && inodes.bodies[inode] !== NO_BODY) inodes.adjusted[inode] = 1;
   }
+}
+
+function tooDeep(depth: number, limits: Limits): LimitMet {
+  const what = `lies in directory ${depth} below the root; directories may be ${limits.depth} deep`;
+  return { limit: "depth", value: depth, what };
 }

@@ -52,9 +52,10 @@ export function walkFailure(context: MergeContext, outcome: Walk, path: Uint8Arr
     const kind = kindOf(tree.inodes.typeOf(tree.names.inodes[walker.blocker]!));
     return failure.notADirectory(path, pathOf(tree.names, walker.blocker), kind);
   }
-  if (outcome === Walk.loop) return failure.linkLoop(path, limits.symlinksFollowed);
+  if (outcome === Walk.loop) return failure.linkLoop(path);
   const what = "goes through link targets that are too long, too often";
-  return failure.limit(path, what, "symlinksFollowed");
+  const value = limits.symlinksFollowed + 1;
+  return failure.limit(path, { limit: "symlinksFollowed", value, what });
 }
 
 const KINDS: ReadonlyMap<number, string> = new Map([

@@ -35,6 +35,8 @@ export class PathWalker {
   directory: number = ROOT;
   /** Length of the path of the directory that the walk led to, missing parts included; 0 for the root. */
   pathBytes = 0;
+  /** Directories on that path, missing ones included; 0 for the root. */
+  depth = 0;
   blocker: number = NONE;
   /** The first `linksFollowed` elements: the names of the links that were followed. */
   readonly links: number[] = [];
@@ -62,6 +64,7 @@ export class PathWalker {
   #cachedPath: Uint8Array = new Uint8Array(0);
   #cachedLength = 0;
   #cachedDirectory = ROOT;
+  #cachedDepth = 0;
   #cachedGeneration = -1;
 
   constructor(tree: MergeTree, limits: Limits) {
@@ -75,6 +78,7 @@ export class PathWalker {
     this.#stepsLeft += STEPS_A_WALK;
     this.directory = ROOT;
     this.pathBytes = 0;
+    this.depth = 0;
     this.linksFollowed = 0;
     this.#missingCount = 0;
     this.#missing.length = 0;
@@ -82,6 +86,7 @@ export class PathWalker {
     if (this.#isCached(source, start, end)) {
       this.directory = this.#cachedDirectory;
       this.pathBytes = end - start;
+      this.depth = this.#cachedDepth;
       return Walk.found;
     }
     const outcome = this.#walkComponents(source, start, end);
@@ -172,6 +177,7 @@ export class PathWalker {
 
   #descend(length: number): void {
     this.pathBytes += this.pathBytes === 0 ? length : length + 1;
+    this.depth++;
   }
 
   #ascend(): void {
@@ -186,6 +192,7 @@ export class PathWalker {
       this.directory = this.#tree.names.parents[this.directory]!;
     }
     this.pathBytes = Math.max(0, this.pathBytes - length - 1);
+    this.depth = Math.max(0, this.depth - 1);
   }
 
   #pushMissing(bytes: Uint8Array, from: number, to: number): void {
@@ -209,6 +216,7 @@ export class PathWalker {
     if (blobs.bytes[offset] === SLASH && inodes.linkLengthsOrMinors[inode]! > 0) {
       this.directory = ROOT;
       this.pathBytes = 0;
+      this.depth = 0;
     }
     return depth;
   }
@@ -219,6 +227,7 @@ export class PathWalker {
     for (let at = 0; at < length; at++) this.#cachedPath[at] = source[start + at]!;
     this.#cachedLength = length;
     this.#cachedDirectory = this.directory;
+    this.#cachedDepth = this.depth;
     this.#cachedGeneration = this.#tree.generation;
   }
 

@@ -1,5 +1,5 @@
 import { throwIfCancelled } from "../errors.ts";
-import { invalidDocument } from "../oci/json-object.ts";
+import { documentTooLong } from "../oci/json-object.ts";
 import { parseImageConfig } from "../oci/parse-image-config.ts";
 import type { ImageManifest } from "../oci/parse-manifest.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
@@ -14,7 +14,8 @@ export async function loadConfig(
   const what = `the config of ${reference}`;
   const { config: descriptor } = manifest;
   if (descriptor.sizeBytes > limits.configBytes) {
-    throw invalidDocument(what, `has more than ${limits.configBytes} bytes`);
+    const value = descriptor.sizeBytes;
+    throw documentTooLong(what, limits, { limit: "configBytes", value });
   }
   throwIfCancelled(signal);
   const bytes = descriptor.data ?? (await input.fetchConfig(descriptor, signal));

@@ -4,7 +4,7 @@ import type { Limits } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ResolvedImage } from "../oci/image.ts";
-import { invalidDocument } from "../oci/json-object.ts";
+import { documentTooLong, invalidDocument } from "../oci/json-object.ts";
 import { checkLayoutMarker } from "../oci/parse-layout-marker.ts";
 import { parseManifest } from "../oci/parse-manifest.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
@@ -104,8 +104,9 @@ class OciLayoutSource implements ImageSource {
     const [only] = chosen;
     if (only === undefined || chosen.length > 1) return { entries: chosen };
     const what = `the manifest of ${this.reference}`;
-    if (only.sizeBytes > this.#limits.manifestBytes) {
-      throw invalidDocument(what, `has more than ${this.#limits.manifestBytes} bytes`);
+    const value = only.sizeBytes;
+    if (value > this.#limits.manifestBytes) {
+      throw documentTooLong(what, this.#limits, { limit: "manifestBytes", value });
     }
     const bytes = only.data ?? (await this.#readBlob(only, "manifest"));
     verifyBytes(bytes, only, what);

@@ -2,7 +2,7 @@ import { ImportError, throwIfCancelled } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { choosePlatform, isAttestation, rankPlatform } from "../oci/choose-platform.ts";
-import { invalidDocument } from "../oci/json-object.ts";
+import { documentTooLong, invalidDocument } from "../oci/json-object.ts";
 import { documentKind, essenceOf } from "../oci/media-types.ts";
 import type { ImageIndex, ImageManifest } from "../oci/parse-manifest.ts";
 import { INDEX_ENTRIES, parseManifest } from "../oci/parse-manifest.ts";
@@ -142,7 +142,7 @@ async function load(
     throw invalidDocument(`the index of ${input.reference}`, "contains itself");
   }
   if (entry.sizeBytes > limits.manifestBytes) {
-    throw invalidDocument(what, `has more than ${limits.manifestBytes} bytes`);
+    throw documentTooLong(what, limits, { limit: "manifestBytes", value: entry.sizeBytes });
   }
   if (walk.documentsLeft === 0) {
     throw invalidDocument(

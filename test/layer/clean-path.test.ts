@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { expect, test } from "vitest";
 import { ByteArena } from "../../src/layer/byte-arena.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
-import { appendCleanPath, fitsLimits } from "../../src/layer/clean-path.ts";
+import { appendCleanPath, lengthProblem } from "../../src/layer/clean-path.ts";
 
 /** The clean path, or the code of what is wrong; behind other bytes in the arena, as in a batch. */
 function clean(raw: string): string {
@@ -18,7 +18,7 @@ function clean(raw: string): string {
 
 function fits(path: string): boolean {
   const bytes = Buffer.from(path);
-  return fitsLimits(bytes, 0, bytes.length, DEFAULT_LIMITS);
+  return lengthProblem(bytes, 0, bytes.length, DEFAULT_LIMITS) === undefined;
 }
 
 test.each([

@@ -102,7 +102,7 @@ test("a manifest larger than the limit is dropped, by its length or by its count
     const { client, seen } = await scripted([big], { limits });
     expect(await importErrorFrom(client.fetchRoot(signal))).toMatchObject({
       code: "ERR_MANIFEST_INVALID",
-      message: expect.stringContaining("larger than 100 bytes"),
+      message: expect.stringContaining("has more than 100 bytes"),
     });
     expect(seen).toHaveLength(1);
   }
@@ -147,7 +147,7 @@ test("a manifest that a gzip coding blows up beyond the limit is named as too la
   const { client } = await scripted([{ headers: { "content-encoding": "gzip" }, body }]);
   expect(await importErrorFrom(client.fetchRoot(signal))).toMatchObject({
     code: "ERR_MANIFEST_INVALID",
-    message: expect.stringMatching(/is larger than 4194304 bytes$/),
+    message: expect.stringMatching(/has more than 4194304 bytes$/),
   });
 });
 
