@@ -34,12 +34,17 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
 export function refuseTwice(bytes: Uint8Array, keys: readonly string[], what: string): void {
   const seen = new Set<string>();
   for (const key of topLevelKeys(Buffer.from(bytes).toString("utf8"))) {
-    const folded = key.toLowerCase();
-    if (seen.has(folded) && keys.some((it) => it.toLowerCase() === folded)) {
+    const folded = foldedKey(key);
+    if (seen.has(folded) && keys.some((it) => foldedKey(it) === folded)) {
       throw invalidDocument(what, `has "${printable(key)}" twice`);
     }
     seen.add(folded);
   }
+}
+
+/** What Go takes for the same key (encoding/json): the case does not matter, and the long s (U+017F) is an s. */
+export function foldedKey(key: string): string {
+  return key.replaceAll("\u017f", "s").toLowerCase();
 }
 
 /** The keys of the outermost object, repeated ones too, escapes undone. By hand: a regular expression would recurse. */

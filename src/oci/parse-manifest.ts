@@ -4,6 +4,7 @@ import type { Descriptor } from "./descriptor.ts";
 import type { JsonObject } from "./json-object.ts";
 import {
   documentTooLong,
+  foldedKey,
   invalidDocument,
   optionalList,
   optionalText,
@@ -108,9 +109,13 @@ function kindOf(
       : kind === "image"
         ? ["manifests", "fsLayers"]
         : [];
-  const wrong = foreign.find((key) => Object.hasOwn(document, key));
+  const forbidden = foreign.map(foldedKey);
+  const wrong = Object.keys(document).find((key) => forbidden.includes(foldedKey(key)));
   if (wrong !== undefined) {
-    throw invalidDocument(what, `is ambiguous: it is called an ${kind} and has "${wrong}"`);
+    throw invalidDocument(
+      what,
+      `is ambiguous: it is called an ${kind} and has "${printable(wrong)}"`,
+    );
   }
   const version = document["schemaVersion"] ?? 2;
   if (kind !== "schema1" && version !== 2) {

@@ -117,6 +117,24 @@ test.each<[string, unknown, string | undefined, RegExp]>([
     /"layers" twice/,
   ],
   [
+    "manifests twice, once with the long s that Go takes for an s",
+    '{"manifests":[],"manife\u017fts":[]}',
+    undefined,
+    /"manife\u017fts" twice/,
+  ],
+  [
+    "a manifest with manifests in another case, which Go reads",
+    { ...MANIFEST, Manifests: [] },
+    OCI_MANIFEST,
+    /ambiguous.*"Manifests"/,
+  ],
+  [
+    "an index with layers in another case, which Go reads",
+    '{"manifests":[],"LAYERS":[]}',
+    undefined,
+    /ambiguous/,
+  ],
+  [
     "mediaType twice",
     '{"mediaType":"a","manifests":[],"mediaType":"a"}',
     undefined,
