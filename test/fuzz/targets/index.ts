@@ -1,0 +1,29 @@
+import type { FuzzTarget } from "../fuzz-target.ts";
+import { ext4Target } from "./ext4.ts";
+import { gzipTarget, zstdTarget } from "./compression.ts";
+import { configTarget, indexTarget, manifestTarget } from "./image-documents.ts";
+import { dockerConfigTarget, tokenAnswerTarget } from "./login-documents.ts";
+import { mergeTarget } from "./merge.ts";
+import { paxTarget } from "./pax.ts";
+import { sparseTarget, tarTarget } from "./tar.ts";
+import { challengeTarget, commandLineTarget, platformTarget, referenceTarget } from "./texts.ts";
+
+/** All that is fuzzed; a new target is a line here. */
+export const TARGETS: readonly FuzzTarget[] = [
+  tarTarget,
+  sparseTarget,
+  paxTarget,
+  gzipTarget,
+  zstdTarget,
+  mergeTarget,
+  ext4Target,
+  manifestTarget,
+  indexTarget,
+  configTarget,
+  dockerConfigTarget,
+  tokenAnswerTarget,
+  challengeTarget,
+  referenceTarget,
+  platformTarget,
+  commandLineTarget,
+];

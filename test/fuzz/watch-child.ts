@@ -1,0 +1,123 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ChildMessage, ChildTask, Progress } from "./child-messages.ts";
+import type { Finding } from "./findings.ts";
+import { readRunningInput } from "./running-input.ts";
+
+const CHILD = join(import.meta.dirname, "fuzz-child.ts");
+const LOOK_MS = 500;
+/** Processor time for one execution; the slowest honest ones take a hundredth of it. */
+const MOST_CPU_SECONDS = 5;
+/** An execution that waits for what never comes takes no processor time; a busy machine makes everybody wait. */
+const MOST_WALL_SECONDS = 120;
+const HEAP_MIB = 512;
+/** `sysconf(_SC_CLK_TCK)` on every Linux. */
+const TICKS_A_SECOND = 100;
+const PAGE_BYTES = 4096;
+
+export interface ChildEvents {
+  readonly onProgress: (progress: Progress) => void;
+  readonly onFinding: (finding: Finding) => void;
+}
+
+/** How a process ended before its time was over. */
+type Ending = { readonly kind: "hang" | "memory" | "crash"; readonly message: string } | undefined;
+
+/**
+ * Runs a target in a process of its own and watches it: an execution that does not end, memory that grows and a process
+ * that dies are findings.
+ * @returns the number of the first execution that was not run, or undefined when its time was over
+ */
+export async function watchChild(
+  task: ChildTask,
+  { rssMib, onProgress, onFinding }: ChildEvents & { readonly rssMib: number },
+): Promise<number | undefined> {
+  const child = fork(CHILD, [JSON.stringify(task)], {
+    execArgv: [`--max-old-space-size=${HEAP_MIB}`],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let stderr = "";
+  child.stderr?.on("data", (chunk) => (stderr = (stderr + String(chunk)).slice(-8000)));
+  let isDone = false;
+  child.on("message", (message: ChildMessage) => {
+    if (message.kind === "progress") onProgress(message);
+    else if (message.kind === "finding") onFinding(message.finding);
+    else isDone = true;
+  });
+  const ending = await endOf(child, task.notePath, rssMib);
+  if (isDone && ending === undefined) return undefined;
+  const noted = readRunningInput(task.notePath);
+  const message = ending?.message ?? "the process died";
+  // A process that never ran an input has no finding but itself.
+  if (noted === undefined) throw new Error(`${task.target}: ${message}\n${stderr}`);
+  onFinding({
+    target: task.target,
+    kind: ending?.kind ?? "crash",
+    message,
+    stack: stderr,
+    signature: message.replaceAll(/\d+/g, "#"),
+    lineage: noted.lineage,
+    input: noted.input.toString("base64"),
+  });
+  return Number(noted.lineage.split("/").at(-1)) + 1;
+}
+
+function endOf(child: ChildProcess, notePath: string, rssMib: number): Promise<Ending> {
+  return new Promise((resolve) => {
+    let ending: Ending;
+    const watcher = setInterval(() => {
+      ending ??= troubleOf();
+      if (ending !== undefined) child.kill("SIGKILL");
+    }, LOOK_MS);
+    const troubleOf = createWatch(child.pid ?? 0, notePath, rssMib);
+    child.once("exit", (status, signal) => {
+      clearInterval(watcher);
+      const died =
+        status !== 0 ? `the process ended with ${signal ?? `status ${status}`}` : undefined;
+      resolve(ending ?? (died === undefined ? undefined : { kind: "crash", message: died }));
+    });
+  });
+}
+
+function createWatch(pid: number, notePath: string, rssMib: number): () => Ending {
+  let lineage = "";
+  let since = { cpu: 0, wall: performance.now() };
+  return () => {
+    const usage = usageOf(pid);
+    if (usage === undefined) return undefined;
+    const running = readRunningInput(notePath)?.lineage ?? "";
+    if (running !== lineage) {
+      lineage = running;
+      since = { cpu: usage.cpuSeconds, wall: performance.now() };
+    }
+    if (usage.rssMib > rssMib) {
+      return { kind: "memory", message: `it holds more than ${rssMib} MiB` };
+    }
+    // Before the first execution the seeds are made.
+    if (running === "") return undefined;
+    const wall = (performance.now() - since.wall) / 1000;
+    if (usage.cpuSeconds - since.cpu > MOST_CPU_SECONDS || wall > MOST_WALL_SECONDS) {
+      return {
+        kind: "hang",
+        message: `one execution takes longer than ${MOST_CPU_SECONDS} s of CPU`,
+      };
+    }
+    return undefined;
+  };
+}
+
+/** @returns undefined when the process is gone */
+function usageOf(
+  pid: number,
+): { readonly cpuSeconds: number; readonly rssMib: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    const rss = (Number(fields[21]) * PAGE_BYTES) / 2 ** 20;
+    return { cpuSeconds: ticks / TICKS_A_SECOND, rssMib: rss };
+  } catch {
+    return undefined;
+  }
+}
