@@ -35,7 +35,7 @@ export async function exportSandboxImage(
     const exported = await exportImage({
       rootfs,
       target,
-      homePath: store.homePath,
+      openPlace: (place) => store.openExport({ ...place, name, project }),
       fsync: options.fsync ?? true,
       workers: Math.min(MOST_WORKERS, availableParallelism()),
       signal: cancellable(options.signal, "the export was cancelled"),

@@ -3,7 +3,7 @@ import { startWorkerPool } from "../pool/worker-pool.ts";
 import type { TreeReader } from "../rootfs/tree-reader.ts";
 import { omissionLines, Omissions } from "../sink/omissions.ts";
 import { removeTarFile } from "../sink/tar/tar-file.ts";
-import { openExportPlace, type ExportPlace } from "../store/export-place.ts";
+import type { ExportPlace, ExportPlaceOptions } from "../store/export-place.ts";
 import { exportDirectory } from "./export-directory.ts";
 import { exportTarFile, exportTarStream } from "./export-tar.ts";
 import { openTreeReader, type StoredRootfs } from "./open-tree-reader.ts";
@@ -12,8 +12,8 @@ import { openTreeReader, type StoredRootfs } from "./open-tree-reader.ts";
 export interface ExportRequest {
   readonly rootfs: StoredRootfs;
   readonly target: ExportTarget;
-  /** The store, into which nothing is exported. */
-  readonly homePath: string;
+  /** `Store.openExport`, for the image that is exported. */
+  readonly openPlace: (options: Omit<ExportPlaceOptions, "name" | "project">) => ExportPlace;
   readonly fsync: boolean;
   /** For the seal of a directory. */
   readonly workers: number;
@@ -51,11 +51,10 @@ export async function exportImage(request: ExportRequest): Promise<ExportedRootf
   if (target.kind === "tar-stream") {
     return withReader(rootfs, signal, (reader) => sendArchive(request, reader, target.stream));
   }
-  const place = openExportPlace({
+  const place = request.openPlace({
     kind: target.kind === "tar-file" ? "file" : "directory",
     outputPath: target.path,
     replace: target.replace,
-    homePath: request.homePath,
     fsync: request.fsync,
   });
   try {

@@ -6,7 +6,7 @@ import type { Identity, OutputPlace } from "./output-place.ts";
 import { parseJson } from "./record-codec.ts";
 import { errnoOf, fileError } from "./store-error.ts";
 
-/** `ingest/<id>/ingest.json`: what a later run must know to undo an import whose process died. */
+/** `ingest/<id>/ingest.json`: what a later run must know to undo an import or export whose process died. */
 export interface IngestRecord {
   /** For people who look into the directory. */
   readonly name: string;

@@ -1,4 +1,5 @@
 import { ImportError } from "../errors.ts";
+import { openExportPlace } from "./export-place.ts";
 import { beginIngest } from "./ingest.ts";
 import { isIngestLive } from "./ingest-lock.ts";
 import type { RegisterRequest } from "./catalog.ts";
@@ -26,6 +27,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     homePath: layout.homePath,
     catalog,
     beginIngest: (request) => beginIngest(context, request),
+    openExport: (request) => openExportPlace(layout, request),
     removeStaleIngests: () => removeLeftovers(context),
     registerImage: (request) => registerImage(context, request),
     removeImage: (nameOrId, project) => removeImage(context, nameOrId, project),

@@ -21,6 +21,8 @@ import type { StoreLayout } from "./store-home.ts";
  * it walks forward and only cleans up. The lock file goes last, so what it stands for is never forgotten; while the owner
  * lives nobody else touches any of it. A snapshot that loses its last name becomes an `orphan` in the same transaction;
  * its files move to the trash, then the orphan is forgotten, then the trash is emptied.
+ *
+ * An export is the same without reservation, snapshot and row (`export-place.ts`); once published, its output stays.
  */
 export interface StoreContext {
   readonly layout: StoreLayout;

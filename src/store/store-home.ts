@@ -13,7 +13,7 @@ export interface StoreLayout {
   /** `<snapshot id>/`: finished snapshots. */
   readonly snapshotsPath: string;
   /**
-   * `<ingest id>/` and `<ingest id>.lock`: imports in progress. `….trash/`: what nobody needs any more, to be removed now
+   * `<ingest id>/` and `<ingest id>.lock`: imports and exports in progress. `….trash/`: what nobody needs any more, to be removed now
    * or by a later run.
    */
   readonly ingestPath: string;

@@ -1,4 +1,5 @@
 import type { Catalog, RegisterRequest } from "./catalog.ts";
+import type { ExportPlace, ExportPlaceOptions } from "./export-place.ts";
 import type { RegisteredImage, SnapshotRecord } from "./records.ts";
 
 export interface OpenStoreOptions {
@@ -7,12 +8,14 @@ export interface OpenStoreOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The directory that holds snapshots, imports in progress and the catalog (design: "The store"). Shared by processes. */
+/** The directory that holds snapshots, imports (and exports) in progress and the catalog (design: "The store"). Shared by processes. */
 export interface Store {
   readonly homePath: string;
   readonly catalog: Catalog;
   /** Starts an import: removes ingests whose process is gone, reserves the name, makes `ingest/<id>/`. */
   beginIngest(request: BeginIngest): Promise<Ingest>;
+  /** Makes the place where an export grows. @throws ImportError ERR_OUTPUT_EXISTS, ERR_OUTPUT_IO, ERR_OPTION_INVALID, ERR_DISK_FULL */
+  openExport(options: ExportPlaceOptions): ExportPlace;
   /** Removes what belongs to no process and no name. @returns what went, for messages */
   removeStaleIngests(): Promise<number>;
   /** Names a completed snapshot: `Catalog.register`, and the files of a snapshot that lost its last name go. */

@@ -1,5 +1,5 @@
 /** A process that uses a store: `node store-process.ts JOB`, a job as JSON; it prints an outcome as JSON. */
-import { accessSync } from "node:fs";
+import { accessSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ImportError, serializeError } from "../../src/errors.ts";
 import { openStore } from "../../src/store/open-store.ts";
@@ -52,6 +52,22 @@ async function act(store: Store): Promise<void> {
       const ingest = await store.beginIngest(request(values.name[0] ?? ""));
       makeRootfs(ingest.rootfsPath, values.content);
       say({ id: ingest.id, stagingPath: ingest.stagingPath });
+      setInterval(() => undefined, 1000);
+      await new Promise(() => undefined);
+      return;
+    }
+    case "hold-export": {
+      const place = store.openExport({
+        kind: values.content === "file" ? "file" : "directory",
+        outputPath: values.output ?? "",
+        replace: false,
+        fsync: values.fsync,
+        name: values.name[0] ?? "",
+        project: "default",
+      });
+      if (values.content === "file") writeFileSync(place.growingPath, "half of it");
+      else makeRootfs(place.growingPath, values.content);
+      say({ growingPath: place.growingPath });
       setInterval(() => undefined, 1000);
       await new Promise(() => undefined);
       return;
