@@ -85,6 +85,10 @@ export function inodeAt(volume: ErofsVolume, nid: number): ErofsInode | string {
   if (facts.mtime.nanoseconds >= NANOSECONDS) {
     return `has a time with ${facts.mtime.nanoseconds} nanoseconds`;
   }
+  const { linkTargetBytes } = DEFAULT_LIMITS;
+  if (type === "symlink" && !(facts.sizeBytes > 0 && facts.sizeBytes <= linkTargetBytes)) {
+    return `is a link of ${facts.sizeBytes} bytes`;
+  }
   const xattrsAt = at + headBytes;
   const behind = xattrsAt + facts.xattrBytes;
   const hasContents = type === "file" || type === "directory" || type === "symlink";

@@ -1,4 +1,3 @@
-import { DEFAULT_LIMITS } from "../limits.ts";
 import { contentRuns } from "./content-runs.ts";
 import { brokenInode, type ErofsInode } from "./inode.ts";
 import type { ErofsVolume } from "./volume.ts";
@@ -6,8 +5,6 @@ import type { ErofsVolume } from "./volume.ts";
 /** @returns the target of a link, or what is wrong with it: "it …" */
 export function targetAt(volume: ErofsVolume, inode: ErofsInode): Buffer | string {
   const { sizeBytes } = inode;
-  if (sizeBytes === 0) return "is a link without a target";
-  if (sizeBytes > DEFAULT_LIMITS.linkTargetBytes) return `is a link of ${sizeBytes} bytes`;
   const target = Buffer.alloc(sizeBytes);
   for (const { offset, bytes, at } of contentRuns(volume, inode)) {
     if (at === undefined) return "is a link with a hole";

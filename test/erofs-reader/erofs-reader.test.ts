@@ -97,7 +97,9 @@ test("compression is named as what is not known", async () => {
   await makeErofs(imagePath, from, ["-zlz4"]);
   const error = await importErrorFrom(openErofs(imagePath));
   expect(error.code).toBe("ERR_SNAPSHOT_UNSUPPORTED");
-  expect(error.message).toContain("uses what this reader does not know: compression (lz4_0padding)");
+  expect(error.message).toContain(
+    "uses what this reader does not know: compression (lz4_0padding)",
+  );
   expect((await importErrorFrom(verifyErofs(imagePath, { signal: NEVER }))).message).toBe(
     error.message,
   );

@@ -113,11 +113,11 @@ async function findOwners(
   context: VerifyContext,
   findings: readonly Finding[],
 ): Promise<ReadonlyMap<Finding, Owners>> {
-  const { volume, inodes } = context;
-  const { blockSize } = volume.superblock;
+  const { volume, inodes, recordedBlockSize } = context;
   const wanted = findings.flatMap((finding): Wanted[] => {
     const { block, findOwners: blocks } = finding;
     if (block === undefined || blocks === undefined) return [];
+    const blockSize = finding.what === "data" ? recordedBlockSize : volume.superblock.blockSize;
     const [start, end] = [block * blockSize, (block + blocks) * blockSize];
     return [{ finding, start, end, named: [], count: 0, last: -1 }];
   });

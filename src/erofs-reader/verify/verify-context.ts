@@ -9,6 +9,8 @@ export interface VerifyContext {
   readonly damage: DamageLog;
   readonly usage: ImageUsage;
   readonly inodes: FoundInodes;
+  /** Of the record of the import: damage to `data` is told in its blocks, whatever the superblock says by now. */
+  readonly recordedBlockSize: number;
   /** Lets other work of the process go on now and then. @throws ImportError when cancelled */
   readonly breathe: () => Promise<void>;
 }

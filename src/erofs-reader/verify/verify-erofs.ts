@@ -40,14 +40,18 @@ async function verifyFile(file: ImageFile, options: VerifyOptions): Promise<Volu
   const damage = createDamageLog();
   const breathe = createBreathing(options.signal);
   const volume = openDamaged(file, damage);
-  const context = volume === undefined ? undefined : contextOf(volume, { damage, breathe });
+  const context =
+    volume === undefined
+      ? undefined
+      : contextOf(volume, { damage, breathe, recorded: options.recorded });
   if (context !== undefined) await checkAll(context);
   const checkedBytes =
     options.recorded === undefined
       ? 0
       : await checkRecordedBytes(file, options.recorded, {
           breathe,
-          onMismatch: mismatches(options.recorded, { damage, volume }),
+          onMismatch: (block, blocks) =>
+            damage.add({ ...changedBytes(block, blocks), findOwners: blocks }),
         });
   return {
     damage:
@@ -62,11 +66,17 @@ async function verifyFile(file: ImageFile, options: VerifyOptions): Promise<Volu
 
 function contextOf(
   volume: ErofsVolume,
-  shared: Pick<VerifyContext, "damage" | "breathe">,
+  {
+    damage,
+    breathe,
+    recorded,
+  }: Pick<VerifyContext, "damage" | "breathe"> & { readonly recorded: RecordedBytes | undefined },
 ): VerifyContext {
   return {
     volume,
-    ...shared,
+    damage,
+    breathe,
+    recordedBlockSize: recorded?.blockBytes ?? volume.superblock.blockSize,
     usage: new ImageUsage(volume.superblock.blockSize),
     inodes: new FoundInodes(),
   };
@@ -86,19 +96,6 @@ async function checkAll(context: VerifyContext): Promise<void> {
     await context.breathe();
   }
   await checkLinks(context);
-}
-
-/** Ranges of the record in blocks of this image. */
-function mismatches(
-  { blockBytes }: RecordedBytes,
-  { damage, volume }: { readonly damage: DamageLog; readonly volume: ErofsVolume | undefined },
-): (firstBlock: number, blocks: number) => void {
-  const blockSize = volume?.superblock.blockSize ?? blockBytes;
-  return (firstBlock, blocks) => {
-    const first = Math.floor((firstBlock * blockBytes) / blockSize);
-    const count = Math.ceil(((firstBlock + blocks) * blockBytes) / blockSize) - first;
-    damage.add({ ...changedBytes(first, count), findOwners: count });
-  };
 }
 
 /**

@@ -39,17 +39,18 @@ export async function checkRandomErofs(
   return problems;
 }
 
-const MTIME_COLUMN = 4;
 /** What the ext4 of the directory holds: 34 bits of seconds, of which the lower 32 are signed. */
 const EARLIEST = -(2n ** 31n);
 const LATEST = 2n ** 34n - 2n ** 31n - 1n;
 const SECOND = 1_000_000_000n;
+/** Kind, mode and owner of a row, and its time; a path may have tabs. */
+const MTIME = /(\t(?:file|dir|symlink|char|block|fifo)\t[0-7]*\t\d+:\d+\t)(-?\d+)(?=\t)/;
 
 /** The directory's file system moves times to the ends of what it holds; EROFS holds all. */
 function asDirectoryHolds(row: string): string {
-  const columns = row.split("\t");
-  const mtime = BigInt(columns[MTIME_COLUMN] ?? 0);
-  if (mtime < EARLIEST * SECOND) columns[MTIME_COLUMN] = String(EARLIEST * SECOND);
-  if (mtime >= (LATEST + 1n) * SECOND) columns[MTIME_COLUMN] = String(LATEST * SECOND);
-  return columns.join("\t");
+  return row.replace(MTIME, (_, before: string, text: string) => {
+    const mtime = BigInt(text);
+    if (mtime < EARLIEST * SECOND) return `${before}${EARLIEST * SECOND}`;
+    return mtime >= (LATEST + 1n) * SECOND ? `${before}${LATEST * SECOND}` : `${before}${text}`;
+  });
 }

@@ -79,4 +79,3 @@ export function editImage(imagePath: string, position: number, bytes: Uint8Array
   overwrite(imagePath, position, bytes);
   if (position < BLOCK) editSuperblock(imagePath, () => undefined);
 }
-
