@@ -93,6 +93,7 @@ class StreamingLayerDecoder implements LayerDecoder {
       compressedBytes: this.#compressedBytes,
       decodedBytes: this.#decodedBytes,
       entries: this.#walker.entries,
+      bodies: this.#walker.bodies,
       bodyBytes: this.#walker.bodyBytes,
     };
   }

@@ -4,6 +4,8 @@ import type { SparseMap } from "./gnu-sparse.ts";
 
 /** Hands the body of one file to its target, with the holes of a sparse one put back. */
 export class FileBody {
+  /** Bodies begun so far. */
+  count = 0;
   /** Bytes written so far, over all files; holes not counted. */
   writtenBytes = 0;
   readonly #target: BodyTarget;
@@ -20,6 +22,7 @@ export class FileBody {
 
   /** @param map of a sparse file, already checked against the sizes; it stays as it is until `end` */
   begin(entry: EntryDraft, map: SparseMap | undefined): void {
+    this.count++;
     this.#map = map;
     this.#size = entry.size;
     this.#position = 0;

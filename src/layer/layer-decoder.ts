@@ -71,6 +71,8 @@ export interface LayerSummary {
   readonly compressedBytes: number;
   readonly decodedBytes: number;
   readonly entries: number;
+  /** How many bodies were placed. */
+  readonly bodies: number;
   /** Bytes given to `bodies`, holes not counted. */
   readonly bodyBytes: number;
 }

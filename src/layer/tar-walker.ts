@@ -82,6 +82,11 @@ export class TarWalker {
     this.#map = new SparseMap(this.#reader.fault, limits);
   }
 
+  /** How many bodies were placed. */
+  get bodies(): number {
+    return this.#body.count;
+  }
+
   /** Bytes given to `bodies`, holes not counted. */
   get bodyBytes(): number {
     return this.#body.writtenBytes;

@@ -1,10 +1,10 @@
 import { throwIfCancelled, type ImportError } from "../errors.ts";
-import type { EntryBatch } from "../layer/entry-batch.ts";
-import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
+import type { LayerSummary } from "../layer/layer-decoder.ts";
 import type { LayerPlacement, PlacerPlan } from "../sink/sink.ts";
-import { releaseBatches, type HeldEntries } from "./held-entries.ts";
+import { releaseBatches, type ImageTotals } from "./image-totals.ts";
 import { createLayerBuffers } from "./layer-buffers.ts";
-import type { FromWorker } from "./messages.ts";
+import type { FromWorker, LayerToDecodeOptions } from "./messages.ts";
+import type { HeldBatch } from "./packed-batch.ts";
 import type { JobChannel } from "./pool-worker.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -22,11 +22,11 @@ export interface LayerProgress {
 }
 
 export interface DecodeLayerJob {
-  readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+  readonly options: LayerToDecodeOptions;
   readonly plan: PlacerPlan;
   readonly bytes: LayerBytes;
   /** Counts the batches of this layer until whoever takes the result lets them go (`releaseBatches`). */
-  readonly held: HeldEntries;
+  readonly totals: ImageTotals;
   /** Most bytes a buffer between the network and the worker holds. */
   readonly bufferBytes: number;
   readonly signal: AbortSignal;
@@ -35,7 +35,7 @@ export interface DecodeLayerJob {
 
 export interface DecodedLayer {
   /** In archive order. */
-  readonly batches: readonly EntryBatch[];
+  readonly batches: readonly HeldBatch[];
   readonly summary: LayerSummary;
   readonly placement: LayerPlacement;
 }
@@ -46,7 +46,7 @@ export interface DecodedLayer {
  */
 export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promise<DecodedLayer> {
   const buffers = createLayerBuffers(Math.max(1, Math.min(job.bufferBytes, job.options.sizeBytes)));
-  const batches: EntryBatch[] = [];
+  const batches: HeldBatch[] = [];
   let receivedBytes = 0;
   let answered = false;
   let channel: JobChannel | undefined;
@@ -99,7 +99,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
     job.bytes.cancel();
     channel.post({ type: "cancel-layer", job: channel.job });
     await outcome.catch(() => undefined);
-    releaseBatches(job.held, batches);
+    releaseBatches(job.totals, batches);
     throw first;
   } finally {
     channel.done();

@@ -1,6 +1,4 @@
 import { ImportError, throwIfCancelled } from "../errors.ts";
-import { NO_BODY } from "../layer/entry-batch.ts";
-import type { LayerDecoderOptions } from "../layer/layer-decoder.ts";
 import type { LayerOrder, LayerPlacement, PlacerPlan } from "../sink/sink.ts";
 import {
   decodeLayer,
@@ -8,13 +6,15 @@ import {
   type LayerBytes,
   type LayerProgress,
 } from "./decode-layer.ts";
-import { createHeldEntries, releaseBatches, type HeldEntries } from "./held-entries.ts";
+import { countTree, createImageTotals, releaseBatches, type ImageTotals } from "./image-totals.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
+import type { LayerToDecodeOptions } from "./messages.ts";
+import { LayerBatches } from "./packed-batch.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** A layer as the scheduler sees it. */
 export interface LayerToDecode {
-  readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+  readonly options: LayerToDecodeOptions;
   /** Opens its compressed bytes. `fresh`: the first copy did not have its digest. */
   open(options: { readonly signal: AbortSignal; readonly fresh: boolean }): Promise<LayerBytes>;
 }
@@ -28,8 +28,11 @@ export interface DecodeLayersOptions {
   readonly placerPlan: (layer: number) => PlacerPlan;
   /** Where its bodies are (`Sink.placed`), before another layer begins. A layer that shares another one's decode places none. */
   readonly onPlaced: (layer: number, placement: LayerPlacement) => void;
-  /** In layer order, bottom first, each as soon as it and all below it are decoded. */
-  readonly onLayer: (layer: number, decoded: DecodedLayer) => void;
+  /**
+   * In layer order, bottom first, each as soon as it and all below it are decoded.
+   * @returns the bytes of names, links and attributes in the tree by then
+   */
+  readonly onLayer: (layer: number, batches: LayerBatches) => number;
   readonly onProgress: (
     layer: number,
     state: "pulling" | "verified",
@@ -50,15 +53,15 @@ export async function decodeLayers(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const { queue, twinsOf } = schedule(layers, options.order);
-  const held = createHeldEntries();
-  const deliver = inOrder(options.onLayer, held);
+  const totals = createImageTotals();
+  const deliver = inOrder(options.onLayer, totals);
   const errors: unknown[] = [];
 
   async function lane(): Promise<void> {
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
       try {
         throwIfCancelled(signal);
-        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal, held });
+        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal, totals });
         options.onPlaced(index, decoded.placement);
         const twins = twinsOf.get(index) ?? [];
         twinsOf.delete(index);
@@ -107,16 +110,14 @@ function schedule(
   return { queue: queue.toSorted((a, b) => sizeOf(b) - sizeOf(a) || a - b), twinsOf };
 }
 
-function hasBodies({ batches }: DecodedLayer): boolean {
-  return batches.some(({ bodies, count }) =>
-    bodies.subarray(0, count).some((body) => body !== NO_BODY),
-  );
+function hasBodies({ summary }: DecodedLayer): boolean {
+  return summary.bodies > 0;
 }
 
 /** Hands over what is complete from the bottom, and lets go of its memory. @returns takes a layer for all its places */
 function inOrder(
   onLayer: DecodeLayersOptions["onLayer"],
-  held: HeldEntries,
+  totals: ImageTotals,
 ): (places: readonly number[], decoded: DecodedLayer) => void {
   const waiting = new Map<number, { readonly decoded: DecodedLayer; readonly isLast: boolean }>();
   let next = 0;
@@ -125,15 +126,16 @@ function inOrder(
     for (const place of places) waiting.set(place, { decoded, isLast: place === last });
     for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(next)) {
       waiting.delete(next);
-      onLayer(next, layer.decoded);
-      if (layer.isLast) releaseBatches(held, layer.decoded.batches);
+      const { batches } = layer.decoded;
+      countTree(totals, onLayer(next, new LayerBatches(batches)));
+      if (layer.isLast) releaseBatches(totals, batches);
       next += 1;
     }
   };
 }
 
 interface AttemptOptions extends DecodeLayersOptions {
-  readonly held: HeldEntries;
+  readonly totals: ImageTotals;
 }
 
 /**
@@ -166,7 +168,7 @@ async function attempt(
     options: layer.options,
     plan: options.placerPlan(index),
     bytes: await layer.open({ signal, fresh }),
-    held: options.held,
+    totals: options.totals,
     bufferBytes: layerBufferBytes(options.concurrency),
     signal,
     onProgress: (progress) => options.onProgress(index, "pulling", progress),

@@ -1,8 +1,11 @@
 import type { SerializedError } from "../errors.ts";
-import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
 import type { LayerPlacement, PlacerPlan, SealTask } from "../sink/sink.ts";
-import type { HeldEntries } from "./held-entries.ts";
+import type { ImageTotals } from "./image-totals.ts";
+import type { HeldBatch } from "./packed-batch.ts";
+
+/** What a decoder is told that crosses threads. */
+export type LayerToDecodeOptions = Omit<LayerDecoderOptions, "bodies" | "onBatch" | "onOutput">;
 
 /**
  * What crosses threads. A worker keeps the order of its messages, so that bytes of a job arrive in sequence; jobs of one
@@ -12,9 +15,9 @@ export type ToWorker =
   | {
       readonly type: "begin-layer";
       readonly job: number;
-      readonly options: Omit<LayerDecoderOptions, "bodies" | "onBatch">;
+      readonly options: LayerToDecodeOptions;
       readonly plan: PlacerPlan;
-      readonly held: HeldEntries;
+      readonly totals: ImageTotals;
     }
   /** `buffer` is transferred, and comes back in a `consumed`. */
   | {
@@ -35,7 +38,7 @@ export type FromWorker =
       readonly decodedBytes: number;
       readonly entries: number;
     }
-  | { readonly type: "batch"; readonly job: number; readonly batch: EntryBatch }
+  | { readonly type: "batch"; readonly job: number; readonly batch: HeldBatch }
   | {
       readonly type: "layer-done";
       readonly job: number;

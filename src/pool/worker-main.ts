@@ -5,14 +5,19 @@ import type { LayerDecoder } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
 import { createPlacer, runSealTask } from "./worker-side.ts";
-import { holdBatch } from "./held-entries.ts";
+import { DecodedShare, heldSoFar, holdBatch, type ImageTotals } from "./image-totals.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
+import { packBatch, type HeldBatch } from "./packed-batch.ts";
 
 /** A layer that this worker decodes: several may interleave, each in the order of its bytes. */
 interface LayerJob {
   readonly decoder: LayerDecoder;
   readonly placer: BodyPlacer;
+  readonly share: DecodedShare;
 }
+
+/** So much waits as it is; more is packed first: ordinary images never wait for that. */
+const UNPACKED_BYTES = 32 * 2 ** 20;
 
 const port = parentPort;
 if (port === null) throw new Error("worker-main.ts runs as a worker thread only");
@@ -24,7 +29,7 @@ function answer(message: FromWorker, transfer: ArrayBuffer[] = []): void {
 }
 
 /** The buffers of a batch: it owns them (layer-decoder.ts), so they move instead of being copied. */
-function buffersOf(batch: EntryBatch): ArrayBuffer[] {
+function buffersOf(batch: HeldBatch): ArrayBuffer[] {
   const buffers = Object.values(batch).flatMap((column: unknown) =>
     ArrayBuffer.isView(column) && column.buffer instanceof ArrayBuffer ? [column.buffer] : [],
   );
@@ -32,17 +37,24 @@ function buffersOf(batch: EntryBatch): ArrayBuffer[] {
 }
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
-  const { job, options, plan, held } = message;
+  const { job, options, plan, totals } = message;
   const placer = createPlacer(plan);
+  const share = new DecodedShare(totals, options);
   const decoder = createLayerDecoder({
     ...options,
     bodies: placer,
-    onBatch: (batch) => {
-      holdBatch(held, batch, options);
+    onBatch: (whole) => {
+      const batch = toBeHeld(whole, totals);
+      holdBatch(totals, batch, options);
       answer({ type: "batch", job, batch }, buffersOf(batch));
     },
+    onOutput: (soFar) => share.count(soFar),
   });
-  jobs.set(job, { decoder, placer });
+  jobs.set(job, { decoder, placer, share });
+}
+
+function toBeHeld(batch: EntryBatch, totals: ImageTotals): HeldBatch {
+  return heldSoFar(totals) < UNPACKED_BYTES ? batch : packBatch(batch);
 }
 
 function consume({ job, buffer, length }: ToWorker & { type: "chunk" }): void {
@@ -70,6 +82,7 @@ function closeLayer(job: number): void {
 }
 
 function fail(job: number, cause: unknown): void {
+  jobs.get(job)?.share.release();
   try {
     closeLayer(job);
   } catch {

@@ -37,7 +37,7 @@ class TreeMerge implements LayerMerge {
     this.#maxMetadataBytes = Math.min(limits.metadataBytes, MAX_METADATA_BYTES);
   }
 
-  addLayer(layer: number, batches: readonly EntryBatch[]): void {
+  addLayer(layer: number, batches: Iterable<EntryBatch>): void {
     if (this.#finished) throw new Error("addLayer after finish");
     const context: MergeContext = {
       tree: this.#tree,
@@ -69,11 +69,15 @@ class TreeMerge implements LayerMerge {
       const value = this.#entries;
       throw failure.limit(pathOfEntry(batch, i), { limit: "entries", value, what });
     }
-    const value = this.#tree.names.arena.length + this.#tree.blobs.length;
+    const value = this.metadataBytes;
     if (value > this.#maxMetadataBytes) {
       const what = `brings the names, links and attributes of the image to more than ${this.#maxMetadataBytes} bytes`;
       throw failure.limit(pathOfEntry(batch, i), { limit: "metadataBytes", value, what });
     }
+  }
+
+  get metadataBytes(): number {
+    return this.#tree.names.arena.length + this.#tree.blobs.length;
   }
 
   finish(): RootfsTree {

@@ -31,7 +31,7 @@ interface LinkTarget {
  */
 export class LayerMarkers {
   readonly #context: MergeContext;
-  readonly #batches: readonly EntryBatch[];
+  readonly #batches: Iterable<EntryBatch>;
   /** Numbers in the layer, counted over all batches, of markers that lie below something that is no directory. */
   readonly #blocked: number[] = [];
   /** For each name of the lower tree: 1 + the number of the first entry that replaces it, or 0. Empty when no marker needs it. */
@@ -39,16 +39,18 @@ export class LayerMarkers {
   /** By the number of a hard link: the inode that it names and that a marker after it hides. */
   readonly #hiddenTargets = new Map<number, number>();
 
-  constructor(context: MergeContext, batches: readonly EntryBatch[]) {
+  constructor(context: MergeContext, batches: Iterable<EntryBatch>) {
     this.#context = context;
     this.#batches = batches;
   }
 
   /** Hides what the markers name. Comes before the layer's first entry. */
   hide(): void {
+    const end = this.#endOfMarkers();
+    // Most layers have none; a pass over a large one takes tenths of a second.
+    if (end === 0) return;
     if (this.#needsLinks()) this.#replaced = this.#findReplaced();
     const targets: LinkTarget[] = [];
-    const end = this.#endOfMarkers();
     let first = 0;
     for (const batch of this.#batches) {
       for (let i = 0; i < batch.count && first + i < end; i++) {
@@ -77,6 +79,7 @@ export class LayerMarkers {
    * @throws ImportError ERR_NOT_A_DIRECTORY, ERR_LINK_LOOP
    */
   refuseBlocked(): void {
+    if (this.#blocked.length === 0) return;
     let first = 0;
     let next = 0;
     for (const batch of this.#batches) {

@@ -65,12 +65,13 @@ test("layers of every compression decode side by side and are handed over bottom
   const paths: string[] = [];
   const bodies: number[] = [];
   const options = decodeOptions(directory, {
-    onLayer: (_layer, { batches }) => {
+    onLayer: (_layer, batches) => {
       for (const { bytes, pathOffsets, pathLengths, bodies: refs } of batches) {
         const at = pathOffsets[0] ?? 0;
         paths.push(Buffer.from(bytes.subarray(at, at + (pathLengths[0] ?? 0))).toString());
         bodies.push(refs[0] ?? NO_BODY);
       }
+      return 0;
     },
   });
   await decodeLayers(pool, layersToDecode(layers), options);
