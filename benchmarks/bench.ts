@@ -75,7 +75,7 @@ async function runPlace(place: string): Promise<readonly Row[]> {
 
 function printRows(all: readonly Row[]): void {
   const head =
-    "on,who,makes,synced,wall s,spread,CPU s,spread,peak MiB,written MiB,÷ ours wall,÷ ours CPU";
+    "on,who,makes,synced,wall s,spread,CPU s,spread,peak MiB,written MiB,to disk MiB,÷ ours wall,÷ ours CPU";
   const lines = all.map((row) => {
     const start = [row.place, row.name, row.result, row.syncs ? "yes" : "no"];
     if (goodRuns(row).length === 0) return [...start, "failed"];
@@ -89,6 +89,7 @@ function printRows(all: readonly Row[]): void {
       spread(cpu, 2),
       mebibytes(Math.max(...valuesOf(row, "peakRssBytes"))),
       mebibytes(median(valuesOf(row, "writtenBytes"))),
+      mebibytes(median(valuesOf(row, "storageBytes"))),
       ratio(median(wall), ours && median(valuesOf(ours, "wallSeconds"))),
       ratio(median(cpu), ours && median(valuesOf(ours, "cpuSeconds"))),
     ];

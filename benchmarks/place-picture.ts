@@ -2,23 +2,32 @@ import { barChart, type Bar, type Panel } from "./report/bar-chart.ts";
 import { median } from "./report/statistics.ts";
 import { goodRuns, valuesOf, type Row } from "./rows.ts";
 
-const PANELS: readonly {
+interface Figure {
   readonly title: string;
   readonly figure: Parameters<typeof valuesOf>[1];
   readonly unit: number;
   readonly digits: number;
-}[] = [
+}
+
+const FIGURES: readonly Figure[] = [
   { title: "wall time, s", figure: "wallSeconds", unit: 1, digits: 1 },
   { title: "CPU time, s", figure: "cpuSeconds", unit: 1, digits: 1 },
   { title: "peak RSS of all processes, MiB", figure: "peakRssBytes", unit: 2 ** 20, digits: 0 },
-  { title: "written, MiB", figure: "writtenBytes", unit: 2 ** 20, digits: 0 },
 ];
+const WRITTEN: Figure = { title: "written, MiB", figure: "writtenBytes", unit: 2 ** 20, digits: 0 };
+const STORED: Figure = {
+  title: "written to the disk, MiB",
+  figure: "storageBytes",
+  unit: 2 ** 20,
+  digits: 0,
+};
 
 /** Bars of all that ran in one place. */
 export function placePicture(reference: string, place: string, rows: readonly Row[]): string {
   const here = rows.filter((row) => row.place === place && goodRuns(row).length > 0);
   const runs = Math.max(0, ...here.map((row) => goodRuns(row).length));
-  const panels = PANELS.map(({ title, figure, unit, digits }): Panel => {
+  const figures = [...FIGURES, place === "disk" ? STORED : WRITTEN];
+  const panels = figures.map(({ title, figure, unit, digits }): Panel => {
     const bars = here.map((row): Bar => {
       const values = valuesOf(row, figure).map((value) => value / unit);
       return {
