@@ -45,10 +45,11 @@ async function runTarget(task: ChildTask): Promise<void> {
   const end = performance.now() + task.seconds * 1000;
   let reported = performance.now();
   let [executions, accepted, slowestMs] = [0, 0, 0];
-  for (let now = reported; now < end; executions++) {
+  for (let now = reported; now < end;) {
     const execution = session.execution(task.firstNumber + executions);
     note.note(execution);
     const verdict = await session.run(execution);
+    executions++;
     if (verdict === "ok") accepted++;
     else if (typeof verdict !== "string") {
       await report("exception", task, { ...execution, failure: verdict });

@@ -9,8 +9,8 @@ const CHILD = join(import.meta.dirname, "fuzz-child.ts");
 const LOOK_MS = 500;
 /** Processor time for one execution; the slowest honest ones take a hundredth of it. */
 const MOST_CPU_SECONDS = 5;
-/** An execution that waits for what never comes takes no processor time; a busy machine makes everybody wait. */
-const MOST_WALL_SECONDS = 120;
+/** An execution that waits for what never comes sleeps; on a busy machine it may be long awake without a processor. */
+const MOST_SLEEP_SECONDS = 120;
 const HEAP_MIB = 512;
 /** `sysconf(_SC_CLK_TCK)` on every Linux. */
 const TICKS_A_SECOND = 100;
@@ -82,22 +82,24 @@ function endOf(child: ChildProcess, notePath: string, rssMib: number): Promise<E
 
 function createWatch(pid: number, notePath: string, rssMib: number): () => Ending {
   let lineage = "";
-  let since = { cpu: 0, wall: performance.now() };
+  let since = { cpu: 0, awake: performance.now() };
   return () => {
     const usage = usageOf(pid);
     if (usage === undefined) return undefined;
     const running = readRunningInput(notePath)?.lineage ?? "";
     if (running !== lineage) {
       lineage = running;
-      since = { cpu: usage.cpuSeconds, wall: performance.now() };
+      since = { cpu: usage.cpuSeconds, awake: performance.now() };
     }
+    if (!usage.sleeps) since.awake = performance.now();
     if (usage.rssMib > rssMib) {
       return { kind: "memory", message: `it holds more than ${rssMib} MiB` };
     }
     // Before the first execution the seeds are made.
     if (running === "") return undefined;
-    const wall = (performance.now() - since.wall) / 1000;
-    if (usage.cpuSeconds - since.cpu > MOST_CPU_SECONDS || wall > MOST_WALL_SECONDS) {
+    const asleep = (performance.now() - since.awake) / 1000;
+    if (asleep > MOST_SLEEP_SECONDS) return { kind: "hang", message: "one execution never ends" };
+    if (usage.cpuSeconds - since.cpu > MOST_CPU_SECONDS) {
       return {
         kind: "hang",
         message: `one execution takes longer than ${MOST_CPU_SECONDS} s of CPU`,
@@ -107,16 +109,20 @@ function createWatch(pid: number, notePath: string, rssMib: number): () => Endin
   };
 }
 
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssMib: number;
+  readonly sleeps: boolean;
+}
+
 /** @returns undefined when the process is gone */
-function usageOf(
-  pid: number,
-): { readonly cpuSeconds: number; readonly rssMib: number } | undefined {
+function usageOf(pid: number): Usage | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const ticks = Number(fields[11]) + Number(fields[12]);
     const rss = (Number(fields[21]) * PAGE_BYTES) / 2 ** 20;
-    return { cpuSeconds: ticks / TICKS_A_SECOND, rssMib: rss };
+    return { cpuSeconds: ticks / TICKS_A_SECOND, rssMib: rss, sleeps: fields[0] === "S" };
   } catch {
     return undefined;
   }

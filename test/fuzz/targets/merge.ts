@@ -53,12 +53,21 @@ function runMerge(input: Uint8Array): void {
   const drawn = layersOf(input);
   // Refusals end an image; without what is refused the others grow longer.
   const layers = input[0] === undefined || input[0] % 2 === 0 ? drawn : acceptedPart(drawn);
-  const actual = outcome(() => merged(layers));
+  let refusal: ImportError | undefined;
+  const actual = outcome(() => {
+    try {
+      return merged(layers);
+    } catch (error) {
+      if (error instanceof ImportError) refusal = error;
+      throw error;
+    }
+  });
   const expected = outcome(() => referenceMerge(layers, LIMITS));
   demand(
     actual === expected,
     `layers merge as the reference says:\n${expected}\nand not\n${actual}`,
   );
+  if (refusal !== undefined) throw refusal;
 }
 
 function merged(layers: readonly (readonly LayerEntry[])[]): string[] {
