@@ -93,10 +93,13 @@ test.each([
     `openat(AT_FDCWD</t>, "${STAGED}/a", O_WRONLY|O_CREAT|O_EXCL) = 8<${STAGED}/a>`,
   ],
   [
-    "takes two names of a layer at once",
+    "goes through what may be a link",
     `openat(7<${STAGED}>, "a/b", O_WRONLY|O_CREAT|O_EXCL) = 8<${STAGED}/a/b>`,
   ],
-  ["takes two names by /proc", `lsetxattr("/proc/self/fd/7/a/b", "user.x", "", 0, 0) = 0`],
+  [
+    "goes through what may be a link by /proc",
+    `lsetxattr("/proc/self/fd/7/a/b", "user.x", "", 0, 0) = 0`,
+  ],
   ["follows a link of a layer", `fchmodat(7<${STAGED}>, "a", 0644) = 0`],
   ["opens what may be a link", `openat(7<${STAGED}>, "a", O_RDONLY) = 8<${STAGED}/a>`],
   ["links a file of the machine", `linkat(AT_FDCWD</t>, "/etc/passwd", 7<${STAGED}>, "a", 0) = 0`],
@@ -130,6 +133,9 @@ test("the check of traces accepts what an import does", () => {
     `symlinkat("../../../../etc/passwd", 7<${STAGED}>, "l, \\"(") = 0`,
     `lsetxattr("/proc/self/fd/7/l", "user.x", "1", 1, 0) = 0`,
     `chmod("/proc/self/fd/8", 0644) = 0`,
+    `mkdirat(7, "usr", 0700) = 0`,
+    `mkdirat(7, "usr/bin", 0700) = 0`,
+    `openat(7, "usr/bin", O_RDONLY|O_NOFOLLOW|O_DIRECTORY) = 8<${STAGED}/usr/bin>`,
     // Deeper than PATH_MAX: strace does not know where.
     `mkdirat(7, "deep", 0700) = 0`,
     `openat(7, "deep", O_RDONLY|O_NOFOLLOW|O_DIRECTORY) = 9`,

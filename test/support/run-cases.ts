@@ -5,13 +5,15 @@ import { isCaseSinkName, type CaseSinkName } from "./case-kit/case-sink.ts";
 import { runCase } from "./case-kit/run-case.ts";
 
 /**
- * npm run -s cases -- [--sink directory|ext4|tar] FILE…
+ * npm run -s cases -- [--sink directory|ext4|tar] [--codes] FILE…
  *
  * Runs layer case files (testdata/README.md says their format) with the built command line: a line a failure, last
- * `N passed, N failed`; exit status 1 when any failed. Images of the sink ext4 are checked by e2fsck and mounted, archives of
+ * `N passed, N failed`; exit status 1 when any failed. A refusal must print the code that the case expects: that is what
+ * `--codes` asks of other runners of these files, and here always so. Images of the sink ext4 are checked by e2fsck and mounted, archives of
  * the sink tar unpacked by GNU tar: both as root.
  */
 const LANES = 2;
+const USAGE = "usage: npm run -s cases -- [--sink directory|ext4|tar] [--codes] FILE…";
 
 async function runCases(cases: readonly LayerCase[], sink: CaseSinkName): Promise<number> {
   const queue = [...cases];
@@ -53,12 +55,12 @@ function parseArguments(args: readonly string[]): {
         throw new Error(`there is no sink "${name}" to test, only directory, ext4 and tar`);
       }
       sink = name;
-    } else files.push(resolve(argument));
+    } else if (argument.startsWith("-") && argument !== "--codes") {
+      throw new Error(`there is no option "${argument}"; ${USAGE}`);
+    } else if (argument !== "--codes") files.push(resolve(argument));
   }
   if (files.length > 0) return { files, sink };
-  throw new Error(
-    "no case file given; usage: npm run -s cases -- [--sink directory|ext4|tar] FILE…",
-  );
+  throw new Error(`no case file given; ${USAGE}`);
 }
 
 async function main(): Promise<number> {

@@ -73,14 +73,19 @@ const RUNTIME: readonly AllowedReading[] = [
  * that a layer chose in a way that follows links.
  */
 export function violationsOf(touches: readonly Touch[], premises: Premises): readonly string[] {
+  const made = new Set<string>();
   return touches.flatMap((touch) => {
-    const why = violation(touch, premises);
+    const why = violation(touch, { ...premises, made });
+    if (/^mkdir/.test(touch.call.name) && touch.call.result === "0") made.add(touch.path);
     return why === undefined ? [] : [`${why}: ${touch.path} (${touch.call.line.slice(0, 300)})`];
   });
 }
 
-function violation(touch: Touch, premises: Premises): string | undefined {
-  if (isTree(touch.path, premises)) return treeViolation(touch);
+function violation(
+  touch: Touch,
+  premises: Premises & { readonly made: ReadonlySet<string> },
+): string | undefined {
+  if (isTree(touch.path, premises)) return treeViolation(touch, premises.made);
   if (isOwn(touch.path, premises)) return undefined;
   if (touch.writes) return "a write outside the store and the output";
   if (premises.sources.some((path) => isWithin(touch.path, path))) return undefined;
@@ -99,10 +104,14 @@ function violation(touch: Touch, premises: Premises): string | undefined {
     : "a read of what is on no list";
 }
 
-/** Names below the root were chosen by a layer: one component of an open directory at a time, no link followed. */
-function treeViolation(touch: Touch): string | undefined {
+/** Names below the root were chosen by a layer: each is looked up from an open directory, through no link. */
+function treeViolation(touch: Touch, made: ReadonlySet<string>): string | undefined {
   if (touch.via !== "descriptor") return "a name of a layer that is part of a path";
-  if (touch.name.includes("/")) return "more than one component of a layer's names at once";
+  let above = touch.path;
+  for (const _ of touch.name.split("/").slice(1)) {
+    above = dirname(above);
+    if (!made.has(above)) return "a way through what this run did not make as a directory";
+  }
   return touch.follows ? "a link of a layer would be followed" : undefined;
 }
 
