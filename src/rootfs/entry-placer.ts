@@ -173,10 +173,7 @@ export class EntryPlacer {
   #placeHardLink(batch: EntryBatch, i: number, hiddenTarget: number): void {
     const { tree, limits, failure } = this.#context;
     // The old object goes before the target is looked up: no path leads through it any more.
-    if (this.#existing !== NONE && this.#mayLead(this.#existing)) {
-      tree.remove(this.#existing);
-      this.#existing = NONE;
-    }
+    if (this.#existing !== NONE && this.#mayLead(this.#existing)) this.#removeExisting();
     const target = this.#findTarget(batch, i);
     const inode = target === NONE ? hiddenTarget : tree.names.inodes[target]!;
     if (inode === NONE) throw this.#badTarget(batch, i, "is not there");
@@ -188,6 +185,11 @@ export class EntryPlacer {
       throw failure.limit(pathOfEntry(batch, i), { limit: "hardLinks", value, what });
     }
     this.#adjust(inode, batch, i);
+  }
+
+  #removeExisting(): void {
+    this.#context.tree.remove(this.#existing);
+    this.#existing = NONE;
   }
 
   /** Whether a path can lead through the name: a directory, a link. */
@@ -204,7 +206,11 @@ export class EntryPlacer {
     const end = start + batch.linkLengths[i]!;
     if (start === end) throw this.#badTarget(batch, i, "is the root directory");
     const from = lastComponent(batch.bytes, start, end);
-    const outcome = walkToParent(walker, batch.bytes, start, from);
+    let outcome = walkToParent(walker, batch.bytes, start, from);
+    if (outcome === Walk.notDirectory && walker.blocker === this.#existing) {
+      this.#removeExisting();
+      outcome = walkToParent(walker, batch.bytes, start, from);
+    }
     if (outcome === Walk.missing || outcome === Walk.notDirectory) return NONE;
     if (outcome !== Walk.found) throw walkFailure(this.#context, outcome, pathOfEntry(batch, i));
     const target = tree.names.find(walker.directory, batch.bytes, from, end);

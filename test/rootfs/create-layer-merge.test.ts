@@ -238,6 +238,16 @@ describe("parents", () => {
     );
   });
 
+  test("what the link replaces is in nobody's way: the target's path leads past it", () => {
+    const lower = [symlink("s", "k/.."), file("k", 1), file("t", 2)];
+    expect(shape(lower, [hardlink("k", "s/t")])).toEqual([
+      "k file 1002 #2 names=k,t",
+      "s symlink -> k/..",
+      "t file 1002 #2 names=k,t",
+    ]);
+    expect(refusal([lower, [hardlink("k", "s/k")]]).code).toBe("ERR_LINK_TARGET_MISSING");
+  });
+
   test.each([file("a", 1), entry("fifo", "a"), entry("block", "a"), entry("character", "a")])(
     "an entry below a $type is refused, behind a link too",
     (blocker) => {
