@@ -69,15 +69,17 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
       job.bytes.cancel();
       reject(error);
     };
-    channel = pool.open(job.options.sizeBytes, { onMessage, onFailure });
+    const { label, layer, sizeBytes } = job.options;
+    const subject = { label, details: { layer: layer + 1 } };
+    channel = pool.open(sizeBytes, { subject, onMessage, onFailure });
   });
   // Awaited below in every case; until then a rejection is not an unhandled one.
   outcome.catch(() => undefined);
   if (channel === undefined) throw new Error("a promise's executor runs at once");
 
   try {
-    const { options, plan, held } = job;
-    channel.post({ type: "begin-layer", job: channel.job, options, plan, held });
+    const { options, plan, totals } = job;
+    channel.post({ type: "begin-layer", job: channel.job, options, plan, totals });
     for (let length = 1; length > 0;) {
       const buffer = await buffers.take();
       throwIfCancelled(job.signal);

@@ -1,9 +1,17 @@
-import { deserializeError, ImportError } from "../errors.ts";
+import { deserializeError, ImportError, type ErrorDetails } from "../errors.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
-import { startWorker } from "./start-worker.ts";
+import { startWatchedWorker, type WorkerEnd, type WorkerOptions } from "./watched-worker.ts";
+
+/** What a job is about, for the message when its worker fails. */
+export interface JobSubject {
+  /** `layer 3 of 4 of ghcr.io/org/app:1.2` */
+  readonly label: string;
+  readonly details?: ErrorDetails;
+}
 
 /** What a job's owner hears; `failed` and the death of the worker arrive as `onFailure`, once and last. */
 export interface JobListener {
+  readonly subject: JobSubject;
   readonly onMessage: (message: Exclude<FromWorker, { type: "failed" }>) => void;
   readonly onFailure: (error: ImportError) => void;
 }
@@ -23,25 +31,28 @@ export interface PoolWorker {
   close(): Promise<void>;
 }
 
-export function startPoolWorker(): PoolWorker {
-  const thread = startWorker();
+/** @param options for tests */
+export function startPoolWorker(options: WorkerOptions = {}): PoolWorker {
   const jobs = new Map<number, JobListener>();
   let totalLoad = 0;
   let failure: ImportError | undefined;
 
-  function failAll(error: ImportError): void {
-    failure ??= error;
+  /** All jobs of a worker end with it, with one error: about the job that it was at. */
+  function failAll(end: WorkerEnd): void {
+    const error = workerFailed(end, jobs.get(end.job)?.subject);
+    failure = error;
     const listeners = [...jobs.values()];
     jobs.clear();
-    for (const listener of listeners) listener.onFailure(failure);
+    for (const listener of listeners) listener.onFailure(error);
   }
-  thread.on("message", (message: FromWorker) => {
-    const listener = jobs.get(message.job);
-    if (message.type === "failed") listener?.onFailure(deserializeError(message.error));
-    else listener?.onMessage(message);
+  const thread = startWatchedWorker(options, {
+    onMessage: (message) => {
+      const listener = jobs.get(message.job);
+      if (message.type === "failed") listener?.onFailure(deserializeError(message.error));
+      else listener?.onMessage(message);
+    },
+    onEnd: failAll,
   });
-  thread.on("error", (error) => failAll(workerGone(error.message, error)));
-  thread.on("exit", (code) => failAll(workerGone(`it ended with exit code ${code}`)));
 
   function open(job: number, load: number, listener: JobListener): JobChannel {
     const gone = failure;
@@ -65,15 +76,15 @@ export function startPoolWorker(): PoolWorker {
       return totalLoad;
     },
     open,
-    close: async () => {
-      await thread.terminate();
-    },
+    close: () => thread.close(),
   };
 }
 
-function workerGone(why: string, cause?: unknown): ImportError {
-  return new ImportError("ERR_WORKER_FAILED", `a worker thread died: ${why}`, {
-    hint: "Import again; with little memory, use fewer workers (--cpus 1).",
+function workerFailed({ why, hint, cause }: WorkerEnd, subject?: JobSubject): ImportError {
+  const message = subject === undefined ? why : `${subject.label}: ${why}`;
+  return new ImportError("ERR_WORKER_FAILED", message, {
+    hint,
+    ...(subject?.details === undefined ? {} : { details: subject.details }),
     ...(cause === undefined ? {} : { cause }),
   });
 }

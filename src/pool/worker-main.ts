@@ -1,10 +1,13 @@
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { cancellation, ImportError, serializeError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
 import type { LayerDecoder } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
+import { countProgress, showProgressIn } from "../sink/work-progress.ts";
 import { createPlacer, runSealTask } from "./worker-side.ts";
+import { tellThread } from "./thread-number.ts";
+import { workerStatus } from "./worker-status.ts";
 import { DecodedShare, heldSoFar, holdBatch, type ImageTotals } from "./image-totals.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { packBatch, type HeldBatch } from "./packed-batch.ts";
@@ -22,6 +25,11 @@ const UNPACKED_BYTES = 32 * 2 ** 20;
 const port = parentPort;
 if (port === null) throw new Error("worker-main.ts runs as a worker thread only");
 
+if (!(workerData instanceof SharedArrayBuffer)) throw new Error("a worker has a status");
+const status = workerStatus(workerData);
+tellThread(status);
+showProgressIn(status.steps);
+
 const jobs = new Map<number, LayerJob>();
 
 function answer(message: FromWorker, transfer: ArrayBuffer[] = []): void {
@@ -38,7 +46,7 @@ function buffersOf(batch: HeldBatch): ArrayBuffer[] {
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
   const { job, options, plan, totals } = message;
-  const placer = createPlacer(plan);
+  const placer = steppingPlacer(createPlacer(plan));
   const share = new DecodedShare(totals, options);
   const decoder = createLayerDecoder({
     ...options,
@@ -48,9 +56,30 @@ function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
       holdBatch(totals, batch, options);
       answer({ type: "batch", job, batch }, buffersOf(batch));
     },
-    onOutput: (soFar) => share.count(soFar),
+    onOutput: (soFar) => {
+      countProgress();
+      share.count(soFar);
+    },
   });
   jobs.set(job, { decoder, placer, share });
+}
+
+/** Counts each call as progress: a disk may take its time for every small file. */
+function steppingPlacer(placer: BodyPlacer): BodyPlacer {
+  return {
+    begin: (sizeBytes, attributes) => {
+      countProgress();
+      placer.begin(sizeBytes, attributes);
+    },
+    write: (chunk) => placer.write(chunk),
+    skip: (sizeBytes) => placer.skip(sizeBytes),
+    end: () => {
+      countProgress();
+      return placer.end();
+    },
+    finish: () => placer.finish(),
+    close: () => placer.close(),
+  };
 }
 
 function toBeHeld(batch: EntryBatch, totals: ImageTotals): HeldBatch {
@@ -126,9 +155,12 @@ function handle(message: ToWorker): void {
 }
 
 port.on("message", (message: ToWorker) => {
+  Atomics.store(status.job, 0, message.job);
   try {
     handle(message);
   } catch (error) {
     fail(message.job, error);
   }
+  Atomics.store(status.job, 0, 0);
+  Atomics.add(status.handled, 0, 1);
 });

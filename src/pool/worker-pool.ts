@@ -3,8 +3,10 @@ import {
   startPoolWorker,
   type JobChannel,
   type JobListener,
+  type JobSubject,
   type PoolWorker,
 } from "./pool-worker.ts";
+import type { WorkerOptions } from "./watched-worker.ts";
 
 /** Worker threads that decode layers and do the parts of a seal. Ends with `close`. */
 export interface WorkerPool {
@@ -12,12 +14,15 @@ export interface WorkerPool {
   /** Opens a job on the worker with the least load. @param load its weight, e.g. compressed bytes */
   open(load: number, listener: JobListener): JobChannel;
   /** Runs seal tasks, one a worker at a time. Fails with the first error, when all that had begun have ended. */
-  runTasks(tasks: readonly SealTask[]): Promise<readonly unknown[]>;
+  runTasks(tasks: readonly SealTask[], subject?: JobSubject): Promise<readonly unknown[]>;
   close(): Promise<void>;
 }
 
-export function startWorkerPool(count: number): WorkerPool {
-  const workers = Array.from({ length: count }, startPoolWorker);
+const SEALING: JobSubject = { label: "the root filesystem" };
+
+/** @param options for tests */
+export function startWorkerPool(count: number, options: WorkerOptions = {}): WorkerPool {
+  const workers = Array.from({ length: count }, () => startPoolWorker(options));
   let lastJob = 0;
   const nextJob = (): number => (lastJob += 1);
 
@@ -26,13 +31,17 @@ export function startWorkerPool(count: number): WorkerPool {
     return idlest.open(nextJob(), load, listener);
   }
 
-  async function runTasks(tasks: readonly SealTask[]): Promise<readonly unknown[]> {
+  async function runTasks(
+    tasks: readonly SealTask[],
+    subject: JobSubject = SEALING,
+  ): Promise<readonly unknown[]> {
     const results: unknown[] = Array.from({ length: tasks.length });
     let next = 0;
     async function drain(worker: PoolWorker): Promise<void> {
       try {
         for (let index = next++; index < tasks.length; index = next++) {
-          results[index] = await runTask(worker, nextJob(), tasks[index]!);
+          const job = { number: nextJob(), task: tasks[index]!, subject };
+          results[index] = await runTask(worker, job);
         }
       } catch (error) {
         next = tasks.length;
@@ -51,9 +60,14 @@ export function startWorkerPool(count: number): WorkerPool {
   return { workers: count, open, runTasks, close };
 }
 
-function runTask(worker: PoolWorker, job: number, task: SealTask): Promise<unknown> {
+function runTask(
+  worker: PoolWorker,
+  job: { readonly number: number; readonly task: SealTask; readonly subject: JobSubject },
+): Promise<unknown> {
+  const { number, task, subject } = job;
   return new Promise((resolve, reject) => {
-    const channel = worker.open(job, 0, {
+    const channel = worker.open(number, 0, {
+      subject,
       onMessage: (message) => {
         if (message.type !== "task-done") return;
         channel.done();
@@ -64,6 +78,6 @@ function runTask(worker: PoolWorker, job: number, task: SealTask): Promise<unkno
         reject(error);
       },
     });
-    channel.post({ type: "seal-task", job, task });
+    channel.post({ type: "seal-task", job: number, task });
   });
 }

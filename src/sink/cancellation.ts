@@ -1,5 +1,6 @@
 import { cancellation, throwIfCancelled } from "../errors.ts";
 import type { SealContext } from "./sink.ts";
+import { countProgress } from "./work-progress.ts";
 
 const STEPS_BETWEEN_LOOKS = 2048;
 
@@ -8,8 +9,9 @@ export function throwWhenCancelled(
   { isCancelled }: { readonly isCancelled: () => boolean },
   step: number,
 ): void {
-  if (step % STEPS_BETWEEN_LOOKS !== 0 || !isCancelled()) return;
-  throw cancellation();
+  if (step % STEPS_BETWEEN_LOOKS !== 0) return;
+  countProgress();
+  if (isCancelled()) throw cancellation();
 }
 
 /**

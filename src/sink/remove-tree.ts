@@ -13,6 +13,7 @@ import {
   unlinkAt,
 } from "./posix.ts";
 import { openHoldingDirectory } from "./private-directory.ts";
+import { countProgress } from "./work-progress.ts";
 
 /** Names removed between two steps: some milliseconds. */
 const STEP = 512;
@@ -39,7 +40,7 @@ interface Level {
  * @throws PosixError, or Node's own error, when something cannot be removed
  */
 export function removeTree(path: string): void {
-  for (const _ of removalSteps(path));
+  for (const _ of removalSteps(path)) countProgress();
 }
 
 /** `removeTree`, in steps of some milliseconds between which the thread does other things. */

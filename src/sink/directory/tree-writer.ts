@@ -9,6 +9,7 @@ import {
   type RootfsTree,
 } from "../../rootfs/rootfs-tree.ts";
 import { errnoOf, ioError } from "../io-error.ts";
+import { countProgress } from "../work-progress.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, linkAt, makeDirectoryAt, openAt, OPEN_DIRECTORY } from "../posix.ts";
 import { isDevice, type InodeSettler } from "./inode-settler.ts";
@@ -157,6 +158,7 @@ export class TreeWriter {
     if (Atomics.load(this.#work.cancelled, 0) !== 0) {
       throw cancellation();
     }
+    countProgress();
     try {
       action();
     } catch (error) {

@@ -6,6 +6,7 @@ import { ioError } from "../io-error.ts";
 import { Omissions, type OmissionList } from "../omissions.ts";
 import type { ImageChecksums } from "../sink.ts";
 import { SparseFile } from "../sparse-file.ts";
+import { countProgress } from "../work-progress.ts";
 import { SpoolReader } from "./spool-reader.ts";
 import { TAR_BLOCK_BYTES } from "./tar-header.ts";
 import { tarPieces } from "./tar-pieces.ts";
@@ -47,6 +48,7 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
       if (Atomics.load(cancelled, 0) !== 0) {
         throw cancellation();
       }
+      countProgress();
       file.write(piece);
     }
     file.finish();

@@ -1,0 +1,7 @@
+import { parentPort } from "node:worker_threads";
+
+const kept: object[] = [];
+
+parentPort?.on("message", () => {
+  for (;;) kept.push({ at: kept.length });
+});
