@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { COMMAND } from "./contestants.ts";
+import { ratiosToFloors, type FloorRow } from "./floor/ratios-to-floors.ts";
 import { measureContestant, type Runnable } from "./measure/measure-contestant.ts";
-import type { Measurement } from "./measure/measure-script.ts";
 import { copyBlobs } from "./registry/copy-blobs.ts";
 import { readImage } from "./registry/read-image.ts";
 import { resultPath, writeResult } from "./report/result-files.ts";
@@ -20,14 +20,6 @@ import { goodRuns, valuesOf } from "./rows.ts";
 interface Contender extends Runnable {
   readonly name: string;
   readonly isFloor: boolean;
-}
-
-interface Row {
-  readonly image: string;
-  readonly place: string;
-  readonly name: string;
-  readonly isFloor: boolean;
-  readonly runs: Measurement[];
 }
 
 const { values, positionals } = parseArgs({
@@ -47,16 +39,18 @@ const references =
     : ["127.0.0.1:5000/lab/app:2", "127.0.0.1:5000/lab/python:full"];
 const places: Readonly<Record<string, string>> = { tmpfs: values.tmpfs, disk: values.disk };
 
-const rows: Row[] = [];
+const rows: FloorRow[] = [];
 for (const place of values.on.split(",")) {
   for (const reference of references) rows.push(...(await runImage(reference, place)));
 }
 printRows();
-printRatios();
+process.stdout.write(
+  `\n${textTable(["image", "on", "ratio", "wall", "CPU"], ratiosToFloors(rows))}`,
+);
 writeResult(values.json ?? resultPath("floor", ".json"), { rows });
 if (rows.some((row) => goodRuns(row).length === 0)) process.exitCode = 1;
 
-async function runImage(reference: string, place: string): Promise<readonly Row[]> {
+async function runImage(reference: string, place: string): Promise<readonly FloorRow[]> {
   const workPath = places[place];
   if (workPath === undefined) throw new Error(`--on takes tmpfs and disk, not ${place}`);
   const blobsPath = mkdtempSync(join(workPath, "bench-blobs-"));
@@ -66,7 +60,7 @@ async function runImage(reference: string, place: string): Promise<readonly Row[
     const all = contenders(reference, blobsPath).filter(
       ({ name }) => values.only === "" || values.only.split(",").includes(name),
     );
-    const measured = all.map(({ name, isFloor }): Row => ({
+    const measured = all.map(({ name, isFloor }): FloorRow => ({
       image: reference,
       place,
       name,
@@ -110,36 +104,20 @@ function contenders(reference: string, blobsPath: string): readonly Contender[] 
 
 function printRows(): void {
   const head = ["image", "on", "what", "wall s", "spread", "CPU s", "peak MiB", "written MiB"];
-  const lines = rows.map((row) => {
-    const walls = valuesOf(row, "wallSeconds");
-    const start = [row.image, row.place, row.name];
-    if (walls.length === 0) return [...start, "failed"];
-    return [
-      ...start,
-      median(walls).toFixed(2),
-      spread(walls, 2),
-      median(valuesOf(row, "cpuSeconds")).toFixed(2),
-      mebibytes(Math.max(...valuesOf(row, "peakRssBytes"))),
-      mebibytes(median(valuesOf(row, "writtenBytes"))),
-    ];
-  });
+  const lines = rows.map(figuresOf);
   process.stdout.write(textTable(head, lines));
 }
 
-/** Of each import to each floor of its image. */
-function printRatios(): void {
-  const floors = rows.filter(({ isFloor }) => isFloor);
-  const lines = rows
-    .filter(({ isFloor }) => !isFloor)
-    .flatMap((ours) =>
-      floors
-        .filter(({ image, place }) => image === ours.image && place === ours.place)
-        .map((floor) => {
-          const ratio = (figure: "wallSeconds" | "cpuSeconds"): string =>
-            (median(valuesOf(ours, figure)) / median(valuesOf(floor, figure))).toFixed(2);
-          const [wall, cpu] = [ratio("wallSeconds"), ratio("cpuSeconds")];
-          return [ours.image, ours.place, `${ours.name} ÷ ${floor.name}`, wall, cpu];
-        }),
-    );
-  process.stdout.write(`\n${textTable(["image", "on", "ratio", "wall", "CPU"], lines)}`);
+function figuresOf(row: FloorRow): readonly string[] {
+  const start = [row.image, row.place, row.name];
+  const walls = valuesOf(row, "wallSeconds");
+  if (walls.length === 0) return [...start, "failed"];
+  return [
+    ...start,
+    median(walls).toFixed(2),
+    spread(walls, 2),
+    median(valuesOf(row, "cpuSeconds")).toFixed(2),
+    mebibytes(Math.max(...valuesOf(row, "peakRssBytes"))),
+    mebibytes(median(valuesOf(row, "writtenBytes"))),
+  ];
 }

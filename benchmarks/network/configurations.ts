@@ -30,8 +30,8 @@ function offered(): readonly string[] {
   const help = execFileSync(program, [...args, "sbx", "image", "import", "--help"], {
     encoding: "utf8",
   });
-  if (!/^ +--ranges\b/m.test(help)) return ["rootlift:"];
-  return ["rootlift, one connection a layer: --ranges off", "rootlift, ranges:"];
+  if (!help.includes("--no-ranges")) return ["rootlift:"];
+  return ["rootlift, one connection a layer: --no-ranges", "rootlift, ranges:"];
 }
 
 function ours(reference: string, text: string): Configuration {

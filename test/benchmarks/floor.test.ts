@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { ratiosToFloors, type FloorRow } from "../../benchmarks/floor/ratios-to-floors.ts";
 import { runFloor } from "../../benchmarks/floor/run-threads.ts";
 import { readImage } from "../../benchmarks/registry/read-image.ts";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
@@ -44,19 +45,32 @@ test("the floor fails when the bytes are not the layer's", async () => {
   await expect(run).rejects.toThrow(/wanted sha256:/);
 });
 
-test("an import and a floor of an image are told with their ratio", async () => {
+test("floors are run and told, each in a process of its own", async () => {
   const registry = await startedRegistry();
   await registry.addImage("lab/tiny", "1", { layers: [await makeLayer([fileEntry("a", "b")])] });
   const directory = scratchDirectory();
-  const json = join(directory, "floor.json");
   const stdout = await runBenchmark("floor.ts", {
     image: `${registry.host}/lab/tiny:1`,
     runs: "1",
-    only: "rootlift --no-fsync,floor without network",
+    only: "floor without network",
     tmpfs: directory,
-    json,
+    json: join(directory, "floor.json"),
   });
-  expect(stdout).toMatch(/rootlift --no-fsync ÷ floor without network +\d+\.\d+ +\d+\.\d+/);
-  const { rows } = JSON.parse(readFileSync(json, "utf8"));
-  expect(rows).toHaveLength(2);
+  expect(stdout).toMatch(/lab\/tiny:1 +tmpfs +floor without network +\d+\.\d+/);
+  expect(readdirSync(directory)).toEqual(["floor.json"]);
+});
+
+function floorRow(name: string, place: string, wallSeconds: number): FloorRow {
+  const unmeasured = { peakRssBytes: 0, largestProcessBytes: 0, writtenBytes: 0, storageBytes: 0 };
+  const runs = [{ wallSeconds, cpuSeconds: 2 * wallSeconds, ...unmeasured }];
+  return { image: "i", place, name, isFloor: name.startsWith("floor"), runs };
+}
+
+test("an import is compared with the floors of its image in its place", () => {
+  const rows = [
+    floorRow("ours", "tmpfs", 3),
+    floorRow("floor", "tmpfs", 2),
+    floorRow("floor", "disk", 1),
+  ];
+  expect(ratiosToFloors(rows)).toEqual([["i", "tmpfs", "ours ÷ floor", "1.50", "1.50"]]);
 });

@@ -15,8 +15,14 @@ test("what processes of a script used counts, those below a child that ended too
 });
 
 test("the memory of processes that run side by side is added up, and the largest one is told", async () => {
-  const hold = `${process.execPath} -e "const b = Buffer.alloc(80 * 2 ** 20, 1); setTimeout(() => b, 600)"`;
-  const measured = await measureScript({ script: `${hold} & ${hold} & wait` });
+  // Each waits for the other, and both then stay for many looks.
+  const program = `const b = Buffer.alloc(80 * 2 ** 20, 1); const fs = require("fs");
+    fs.writeFileSync(process.env.W + "/" + process.argv[1], "");
+    const both = () => fs.existsSync(process.env.W + "/a") && fs.existsSync(process.env.W + "/b");
+    setInterval(() => { if (both()) setTimeout(() => process.exit(b[0] - 1), 1000); }, 100)`;
+  const script = `for name in a b; do ${process.execPath} -e '${program}' $name & done; wait`;
+  const measured = await measureContestant({ script }, scratchDirectory());
+  expect(measured.error).toBeUndefined();
   expect(measured.peakRssBytes).toBeGreaterThan(2 * 80 * MIB);
   expect(measured.largestProcessBytes).toBeGreaterThan(80 * MIB);
   expect(measured.largestProcessBytes).toBeLessThan(measured.peakRssBytes);

@@ -23,7 +23,7 @@ test("ways to pull over slow lines are compared, with their requests", async () 
   const { rows, layerBytes } = JSON.parse(readFileSync(json, "utf8"));
   expect(layerBytes).toBeGreaterThan(2 << 20);
   // Manifest, config, two layers.
-  expect(rows[0]).toMatchObject({ name: "ours", requests: expect.any(Number), ranges: 0 });
+  expect(rows[0]).toMatchObject({ name: "ours", ranges: 0 });
   expect(rows[0].requests).toBeGreaterThanOrEqual(4);
   expect(rows[0].runs[0].error).toBeUndefined();
 });
