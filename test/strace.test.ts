@@ -88,6 +88,9 @@ test.each([
     `unlinkat(7</t/near/.out.rootlift-abc>, "../file", 0) = 0`,
   ],
   ["is led out by a link", `openat(7<${STAGED}>, "a", O_WRONLY|O_NOFOLLOW) = 8</t/near/file>`],
+  ["runs a program of the image", `execve("${STAGED}/bin/sh", ["sh"], 0x7ff /* 9 vars */) = 0`],
+  ["runs a program of the machine", `execve("/bin/sh", ["sh"], 0x7ff /* 9 vars */) = 0`],
+  ["lets others in too early", `mkdir("/t/near/.out.rootlift-abc", 0755) = 0`],
   [
     "joins names of a layer to a path",
     `openat(AT_FDCWD</t>, "${STAGED}/a", O_WRONLY|O_CREAT|O_EXCL) = 8<${STAGED}/a>`,

@@ -85,6 +85,11 @@ function violation(
   touch: Touch,
   premises: Premises & { readonly made: ReadonlySet<string> },
 ): string | undefined {
+  if (touch.call.name === "execve" && touch.path !== process.execPath)
+    return "a program is started";
+  if (touch.call.name === "mkdir" && !touch.call.args[1]?.startsWith("0700")) {
+    return "a directory that others can enter before it is done";
+  }
   if (isTree(touch.path, premises)) return treeViolation(touch, premises.made);
   if (isOwn(touch.path, premises)) return undefined;
   if (touch.writes) return "a write outside the store and the output";
