@@ -15,7 +15,10 @@ export interface Finding {
   readonly input: string;
 }
 
-/** Keeps the first input of each finding: `<directory>/<target>/<hash>.bin`, and beside it what happened. */
+/** Of one finding: what looks alike may be two. */
+const MOST_INPUTS = 5;
+
+/** Keeps the first inputs of each finding: `<directory>/<target>/<hash>.bin`, and beside it what happened. */
 export class FindingStore {
   readonly #directory: string;
   readonly #seed: number;
@@ -26,12 +29,12 @@ export class FindingStore {
     this.#seed = seed;
   }
 
-  /** @returns the file of a new finding; undefined for one that is known */
+  /** @returns the file of the input; undefined when there are enough of this finding */
   add(finding: Finding): string | undefined {
     const key = `${finding.target} ${finding.kind} ${finding.signature}`;
     const count = this.#counts.get(key) ?? 0;
     this.#counts.set(key, count + 1);
-    if (count > 0) return undefined;
+    if (count >= MOST_INPUTS) return undefined;
     const input = Buffer.from(finding.input, "base64");
     const name = createHash("sha256").update(input).digest("hex").slice(0, 12);
     const folder = join(this.#directory, finding.target);

@@ -27,11 +27,19 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+interface FuzzRun {
+  readonly options: FuzzOptions;
+  readonly store: FindingStore;
+  readonly notePath: string;
+  /** Ctrl-C: what was done until then is told all the same. */
+  readonly signal: AbortSignal;
+}
+
 /** One target for its share of the time, in as many processes as that takes. */
 async function fuzz(
   target: FuzzTarget,
   seconds: number,
-  { options, store, notePath }: { options: FuzzOptions; store: FindingStore; notePath: string },
+  { options, store, notePath, signal }: FuzzRun,
 ): Promise<TargetFigures> {
   const start = performance.now();
   const elapsed = (): number => (performance.now() - start) / 1000;
@@ -45,6 +53,7 @@ async function fuzz(
         { ...task, seconds: seconds - elapsed() },
         {
           rssMib: options.rssMib,
+          signal,
           onProgress: (progress) => {
             const more = { seconds: elapsed(), findings: store.count(target.name) };
             figures = withProgress(ended, progress, more);
@@ -73,13 +82,17 @@ async function fuzzAll(options: FuzzOptions): Promise<number> {
   say(
     `seed ${seed}, ${minutes} min, ${targets.length} targets, findings go to ${options.findingsPath}`,
   );
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
+  const { signal } = stop;
   const weights = targets.reduce((sum, { weight }) => sum + weight, 0);
   try {
     for (const target of targets) {
+      if (signal.aborted) break;
       const seconds = (minutes * 60 * target.weight) / weights;
       const notePath = join(scratch, "running-input");
       writeFileSync(notePath, "");
-      figures.set(target.name, await fuzz(target, seconds, { options, store, notePath }));
+      figures.set(target.name, await fuzz(target, seconds, { options, store, notePath, signal }));
       say(progressLine(target.name, figures.get(target.name) ?? NO_FIGURES));
     }
   } finally {

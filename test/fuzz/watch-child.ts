@@ -17,6 +17,8 @@ const TICKS_A_SECOND = 100;
 const PAGE_BYTES = 4096;
 
 export interface ChildEvents {
+  /** Ends the process before its time. */
+  readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
   readonly onFinding: (finding: Finding) => void;
 }
@@ -31,7 +33,7 @@ type Ending = { readonly kind: "hang" | "memory" | "crash"; readonly message: st
  */
 export async function watchChild(
   task: ChildTask,
-  { rssMib, onProgress, onFinding }: ChildEvents & { readonly rssMib: number },
+  { rssMib, signal, onProgress, onFinding }: ChildEvents & { readonly rssMib: number },
 ): Promise<number | undefined> {
   const child = fork(CHILD, [JSON.stringify(task)], {
     execArgv: [`--max-old-space-size=${HEAP_MIB}`],
@@ -45,8 +47,11 @@ export async function watchChild(
     else if (message.kind === "finding") onFinding(message.finding);
     else isDone = true;
   });
+  const stop = (): boolean => child.kill("SIGKILL");
+  signal.addEventListener("abort", stop);
   const ending = await endOf(child, task.notePath, rssMib);
-  if (isDone && ending === undefined) return undefined;
+  signal.removeEventListener("abort", stop);
+  if (signal.aborted || (isDone && ending === undefined)) return undefined;
   const noted = readRunningInput(task.notePath);
   const message = ending?.message ?? "the process died";
   // A process that never ran an input has no finding but itself.

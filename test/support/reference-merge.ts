@@ -280,8 +280,8 @@ function describe(inode: Inode, entry: LayerEntry): void {
 
 function xattrText({ xattrs }: LayerEntry): string {
   return Object.entries(xattrs)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
-    .toSorted()
     .join(",");
 }
 
