@@ -41,7 +41,7 @@ export function contestants(reference: string): readonly Contestant[] {
       name: "skopeo + umoci, loop-mounted ext4",
       result: "disk image",
       syncs: false,
-      script: `${copy} && truncate -s 10G $W/x.img && mkfs.ext4 -q -F $W/x.img && mkdir $W/mnt && mount -o loop $W/x.img $W/mnt && { umoci raw unpack --image $W/oci:i $W/mnt/rootfs; r=$?; umount $W/mnt; exit $r; }`,
+      script: `${copy} && truncate -s 10G $W/x.img && mkfs.ext4 -q -F $W/x.img && mkdir $W/mnt && mount -o loop $W/x.img $W/mnt && trap 'umount $W/mnt' EXIT && trap 'exit 130' INT TERM && umoci raw unpack --image $W/oci:i $W/mnt/rootfs`,
     },
     buildah(reference),
     containerd(reference),

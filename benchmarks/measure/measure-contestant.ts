@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { measureScript, type Measurement } from "./measure-script.ts";
+import { processTree } from "./proc-files.ts";
 
 /** What is run once, in an empty directory `$W`. */
 export interface Runnable {
@@ -20,6 +21,7 @@ export async function measureContestant(
   options: { readonly keepOutput?: boolean } = {},
 ): Promise<Measurement> {
   const work = mkdtempSync(join(workPath, "bench-"));
+  const stopWaiting = removeWhenInterrupted(work);
   const env = { ...process.env, W: work };
   // What the last run left to be written must not be this one's load.
   spawnSync("sync", ["-f", workPath]);
@@ -28,7 +30,31 @@ export async function measureContestant(
     return await measureScript({ script, env, daemonPid: child?.pid, ...options });
   } finally {
     await stopDaemon(child);
+    stopWaiting();
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** What a run leaves on a tmpfs is memory. @returns what ends the waiting */
+function removeWhenInterrupted(work: string): () => void {
+  const remove = (signal: NodeJS.Signals): void => {
+    for (const pid of processTree(process.pid)) if (pid !== process.pid) stop(pid);
+    // They may have mounted something there.
+    spawnSync("sleep", ["1"]);
+    spawnSync("rm", ["-rf", "--one-file-system", "--", work], { stdio: "ignore" });
+    process.kill(process.pid, signal);
+  };
+  process.once("SIGINT", remove).once("SIGTERM", remove);
+  return () => {
+    process.off("SIGINT", remove).off("SIGTERM", remove);
+  };
+}
+
+function stop(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // It ended by itself.
   }
 }
 
