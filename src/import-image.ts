@@ -5,6 +5,7 @@ import type { ResolvedImage } from "./oci/image.ts";
 import { summarizeImage } from "./oci/summarize-image.ts";
 import { decodeLayers } from "./pool/decode-layers.ts";
 import { layerProgressEvents } from "./pool/layer-progress.ts";
+import { watchMemory } from "./pool/memory-watch.ts";
 import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";
 import type { OnEvent } from "./progress.ts";
 import { createLayerMerge } from "./rootfs/create-layer-merge.ts";
@@ -45,6 +46,8 @@ export interface ImportRequest {
   readonly format: OutputFormat;
   readonly fsync: boolean;
   readonly workers: number;
+  /** What the import may add to the memory of the process. */
+  readonly memoryBytes: number;
   readonly concurrency: number;
   readonly diskMb: number;
   /** Ceiling of the bytes that the layers may unpack to; undefined: none of its own. */
@@ -60,6 +63,16 @@ export interface ImportRequest {
  * It ends with everything there, or with an error and the store as it was.
  */
 export async function importImage(request: ImportRequest): Promise<RegisteredImage> {
+  const memory = watchMemory(request.memoryBytes);
+  try {
+    const signal = AbortSignal.any([request.signal, memory.exceeded]);
+    return await runImport({ ...request, signal });
+  } finally {
+    memory.stop();
+  }
+}
+
+async function runImport(request: ImportRequest): Promise<RegisteredImage> {
   const { format } = request;
   const pool = startWorkerPool(request.workers);
   try {

@@ -13,7 +13,7 @@ import { projectOf, type Environment } from "./store-settings.ts";
 import { VERSION } from "./version.ts";
 
 const MIB = 2 ** 20;
-/** Below this Node itself and its workers leave no room for buffers. */
+/** Ordinary images take up to 150 MiB: workers, buffers, and the memory that is not collected yet. */
 const LEAST_MEMORY_MB = 256;
 const DEFAULT_CPUS = 2;
 const DEFAULT_MEMORY_MB = 4096;
@@ -47,7 +47,6 @@ export function importSettings(
   const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
   const concurrency = Math.min(wanted, MOST_CONNECTIONS);
   const limits = mergeLimits(options.limits ?? {});
-  checkMemory(options.memoryMb ?? DEFAULT_MEMORY_MB);
   const { builderDiskMb } = options;
   const diskMb = wholeNumber("diskMb", options.diskMb ?? DEFAULT_DISK_MB);
   if (diskMb > MOST_DISK_MB) throw invalid("diskMb", diskMb, `at most ${MOST_DISK_MB} (16 TiB)`);
@@ -65,6 +64,7 @@ export function importSettings(
     }),
     fsync: options.fsync ?? true,
     workers: workersFor(options.cpus ?? DEFAULT_CPUS),
+    memoryBytes: memoryBytes(options.memoryMb ?? DEFAULT_MEMORY_MB),
     concurrency,
     diskMb,
     stagingBytes:
@@ -118,8 +118,8 @@ function sourceDateEpoch(env: Environment): number | undefined {
   throw invalid("SOURCE_DATE_EPOCH", text, "a whole number of seconds, and not in the future");
 }
 
-function checkMemory(memoryMb: number): void {
-  if (wholeNumber("memoryMb", memoryMb) >= LEAST_MEMORY_MB) return;
+function memoryBytes(memoryMb: number): number {
+  if (wholeNumber("memoryMb", memoryMb) >= LEAST_MEMORY_MB) return memoryMb * MIB;
   throw invalid("memoryMb", memoryMb, `at least ${LEAST_MEMORY_MB}`);
 }
 

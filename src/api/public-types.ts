@@ -24,7 +24,7 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly registeredName?: string;
   /** Workers that decode: default 2.0, rounded up, at most the machine's cores. */
   readonly cpus?: number;
-  /** Default 4096. The pipeline itself stays far below; fewer than 256 is refused. */
+  /** MiB that the import may add to the memory of the process, at least 256; default 4096. ERR_LIMIT_EXCEEDED. */
   readonly memoryMb?: number;
   /** MiB of the root disk, at most 16 TiB; default 10240. A directory or archive has no such size, so there it is only recorded. */
   readonly diskMb?: number;

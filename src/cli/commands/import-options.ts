@@ -86,7 +86,8 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     name: "memory",
     value: "MB",
     group: RESOURCES,
-    describe: "Memory that the import may use, in MiB, at least 256 [default: 4096]",
+    describe:
+      "Memory that the import may take, in MiB, at least 256; one that takes more is given up [default: 4096]",
   },
   {
     name: "builder_disk_mb",
