@@ -29,7 +29,7 @@ import { importErrorFrom } from "../support/import-error.ts";
 import { directoryEntry, fileEntry, makeLayer, symlinkEntry } from "../support/make-layer.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 
-const FORMATS = ["ext4", "dir", "tar"] as const;
+const FORMATS = ["ext4", "erofs", "dir", "tar"] as const;
 const LARGE = Buffer.alloc(3_000_000, "large file ");
 
 let work: string;
@@ -122,12 +122,13 @@ test.each(FORMATS)("%s: one file with all that is known of it", async (format) =
 });
 
 test("every format shows the same files", async () => {
-  const [ext4, dir, tar] = await Promise.all(
+  const [ext4, erofs, dir, tar] = await Promise.all(
     FORMATS.map(async (format) =>
       (await list(format, "/", { recursive: true })).filter(({ path }) => path !== "/lost+found"),
     ),
   );
   expect(ext4?.length).toBe(13);
+  expect(erofs).toEqual(ext4);
   expect(dir).toEqual(ext4);
   expect(tar).toEqual(ext4);
 });
@@ -186,6 +187,10 @@ test("verify compares every byte, and the structure of a disk image", async () =
     blocks: 16_384,
   });
   expect(ext4.checkedBytes).toBeGreaterThan(LARGE.length);
+  const erofs = await verifySandboxImage("erofs", { home });
+  expect(erofs).toMatchObject({ name: "erofs", format: "erofs", sound: true, damage: [] });
+  expect(erofs.inodes).toBe(13);
+  expect(erofs.checkedBytes).toBeGreaterThan(LARGE.length);
   const { snapshotId } = await describeSandboxImage("tar", { home });
   const tar = await verifySandboxImage(snapshotId, { home });
   expect(tar).toMatchObject({
@@ -212,25 +217,31 @@ function flip(path: string, text: string): () => void {
   return () => write(text.slice(0, 1));
 }
 
-test("a flipped byte of a file is reported with the file, in an archive with its blocks", async () => {
-  const { path } = await describeSandboxImage("ext4", { home });
-  let undo = flip(path, "large file large file");
-  const { damage, sound } = await verifySandboxImage("ext4", { home });
-  undo();
-  expect(sound).toBe(false);
-  expect(damage).toEqual([
-    {
-      what: "data",
-      inode: expect.any(Number),
-      path: expect.stringMatching(/^\/(again|usr\/bin\/large)$/),
-      block: expect.any(Number),
-      problem: expect.stringMatching(
-        /^the bytes of blocks? \d+( to \d+)? are not what was imported/,
-      ),
-    },
-  ]);
+test.each(["ext4", "erofs"])(
+  "%s: a flipped byte of a file is reported with the file",
+  async (format) => {
+    const { path } = await describeSandboxImage(format, { home });
+    const undo = flip(path, "large file large file");
+    const { damage, sound } = await verifySandboxImage(format, { home });
+    undo();
+    expect(sound).toBe(false);
+    expect(damage).toEqual([
+      {
+        what: "data",
+        inode: expect.any(Number),
+        path: expect.stringMatching(/^\/(again|usr\/bin\/large)$/),
+        block: expect.any(Number),
+        problem: expect.stringMatching(
+          /^the bytes of blocks? \d+( to \d+)? are not what was imported/,
+        ),
+      },
+    ]);
+  },
+);
+
+test("a flipped byte of an archive is reported with its blocks", async () => {
   const archive = (await describeSandboxImage("tar", { home })).path;
-  undo = flip(archive, "large file large file");
+  const undo = flip(archive, "large file large file");
   const report = await verifySandboxImage("tar", { home });
   undo();
   expect(report).toMatchObject({ sound: false, damageCount: 1, damage: [{ what: "data" }] });

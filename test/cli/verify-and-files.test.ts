@@ -34,6 +34,12 @@ beforeAll(async () => {
     diskMb: 64,
     fsync: false,
   });
+  await importSandboxImage(`oci:${join(work, "app")}:1`, {
+    home,
+    format: "erofs",
+    registeredName: "read-only",
+    fsync: false,
+  });
 });
 afterAll(() => {
   rmSync(work, { recursive: true });
@@ -152,4 +158,30 @@ test("verify names the damaged file, exits with 1 and its code, with the report 
     error: { code: "ERR_SNAPSHOT_DAMAGED", details: { damageCount: 1 } },
   });
   expect((await image("verify", "app")).exitCode).toBe(0);
+});
+
+test("an EROFS image is listed, printed, exported and verified like any other", async () => {
+  const all = (await image("files", "app", "-R")).stdout;
+  const listed = await image("files", "read-only", "-R");
+  expect(listed).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(listed.stdout.split("\n")).toEqual(
+    all.split("\n").filter((line) => !line.includes("lost+found")),
+  );
+  expect((await image("files", "read-only", "link")).stdout).toBe("root:*\n");
+  const [ours, theirs] = [join(work, "erofs.tar"), join(work, "ext4.tar")];
+  expect((await image("export", "read-only", "-o", ours)).exitCode).toBe(0);
+  expect((await image("export", "app", "-o", theirs)).exitCode).toBe(0);
+  expect(readFileSync(ours).equals(readFileSync(theirs))).toBe(true);
+  expect((await image("verify", "read-only")).stdout).toMatch(
+    /^Image 'read-only' is sound \(8 inodes, [\d,]+ of [\d,]+ blocks in use, [\d.]+ [KM]iB as imported\)\.\n$/,
+  );
+  const { path } = await describeSandboxImage("read-only", { home: env.ROOTLIFT_HOME });
+  const at = readFileSync(path).indexOf(LARGE.subarray(0, 4096));
+  const fd = openSync(path, "r+");
+  writeSync(fd, Buffer.of(1), 0, 1, at);
+  closeSync(fd);
+  const damaged = await image("verify", "read-only");
+  expect(damaged.exitCode).toBe(1);
+  expect(damaged.stdout).toMatch(/^data \(\/.*: the bytes of blocks .* not what was imported/);
+  expect(damaged.stdout).toContain("/large");
 });

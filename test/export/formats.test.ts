@@ -16,7 +16,7 @@ import { scratchDirectory } from "../support/scratch.ts";
 import { assortedEntries } from "../support/sink-contract.ts";
 import type { TestLayer } from "../support/test-registry/test-image.ts";
 
-const FORMATS: readonly ImageFormat[] = ["dir", "ext4", "tar"];
+const FORMATS: readonly ImageFormat[] = ["dir", "ext4", "erofs", "tar"];
 
 /** An archive of ours is a layer like any other. */
 function layerOf(archive: Buffer): TestLayer {

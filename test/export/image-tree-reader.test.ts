@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openExt4TreeReader } from "../../src/export/image-tree-reader.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
+import { edit } from "../support/ext4/damage-tools.ts";
 import { writeImage, type ImageOptions } from "../support/ext4-image.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { joinPieces, memoryReader } from "../support/memory-reader.ts";
@@ -126,6 +127,25 @@ test("a directory that is in itself has no end, and is damage", async () => {
   const error = await importErrorFrom(openExt4TreeReader(imagePath, NEVER));
   expect(error.code).toBe("ERR_SNAPSHOT_DAMAGED");
   expect(error.message).toContain("has two names");
+});
+
+test.each([
+  ["a name with a slash", "a/z", "a name of inode \\d+ cannot be one"],
+  ["a name that is there twice", "abz", "a directory has a name of inode \\d+ twice"],
+])("%s leads no export anywhere, though all checksums hold", async (_, name, problem) => {
+  const imagePath = join(scratchDirectory(), "disk.ext4");
+  writeImage(imagePath, [
+    { path: "dir/abc", type: "file", content: Buffer.from("c") },
+    { path: "dir/abz", type: "symlink", target: "/etc" },
+  ]);
+  await edit(imagePath, {
+    path: "/dir",
+    block: 0,
+    change: (bytes) => bytes.write(name, bytes.indexOf("abc"), "latin1"),
+  });
+  const error = await importErrorFrom(openExt4TreeReader(imagePath, NEVER));
+  expect(error.code).toBe("ERR_SNAPSHOT_DAMAGED");
+  expect(error.message).toMatch(new RegExp(problem));
 });
 
 test("damage in the middle of an image ends the reading, and closes it", async () => {

@@ -19,7 +19,7 @@ export const verifyCommand: Command = {
   aliases: [],
   summary: "Check that an image's snapshot is what was imported",
   description: [
-    "Compares every byte of a snapshot with the checksums that its import recorded. Of a disk image it also checks the whole file system: superblocks, bitmaps, inodes, directories, attributes and the journal, with no other tool.",
+    "Compares every byte of a snapshot with the checksums that its import recorded. Of a disk image (ext4, erofs) it also checks the whole file system with no other tool: superblocks, inodes, directories, attributes, of ext4 also bitmaps and the journal.",
     "What is damaged is named by inode, path and block. Nothing is changed.",
   ],
   positionals: [
