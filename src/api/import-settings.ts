@@ -75,6 +75,7 @@ export function importSettings(
       env,
       limits,
       concurrency,
+      ranges: options.ranges ?? true,
       plainHttp: options.plainHttp ?? false,
       insecure: options.insecure ?? false,
       userAgent: `rootlift/${VERSION}`,

@@ -45,8 +45,10 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly plainHttp?: boolean;
   /** No certificate checks for this registry, and plain http where it speaks no TLS. */
   readonly insecure?: boolean;
-  /** Layers pulled side by side; default 8. */
+  /** Connections for layers, and so layers pulled side by side; default 8. */
   readonly concurrency?: number;
+  /** Default true: connections that no layer uses fetch parts of a large one, where one is too slow for the decoder. */
+  readonly ranges?: boolean;
   /** Takes over a name that is registered already. */
   readonly replace?: boolean;
   /** Of a directory. Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */

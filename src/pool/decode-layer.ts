@@ -13,6 +13,8 @@ export interface LayerBytes {
   /** Fills `target`; less than its length only at the end. */
   read(target: Uint8Array): Promise<number>;
   cancel(): void;
+  /** How long the worker has had nothing to do so far, ms. */
+  watchConsumer?(idleMs: () => number): void;
 }
 
 export interface LayerProgress {
@@ -76,6 +78,7 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
   // Awaited below in every case; until then a rejection is not an unhandled one.
   outcome.catch(() => undefined);
   if (channel === undefined) throw new Error("a promise's executor runs at once");
+  job.bytes.watchConsumer?.(channel.idleMs);
 
   try {
     const { options, plan, totals } = job;

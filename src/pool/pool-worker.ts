@@ -1,4 +1,5 @@
 import { deserializeError, ImportError, type ErrorDetails } from "../errors.ts";
+import { createIdleClock } from "./idle-clock.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { startWatchedWorker, type WorkerEnd, type WorkerOptions } from "./watched-worker.ts";
 
@@ -20,6 +21,8 @@ export interface JobListener {
 export interface JobChannel {
   readonly job: number;
   post(message: ToWorker, transfer?: readonly ArrayBuffer[]): void;
+  /** How long the worker has had no bytes to work on, of any job, so far. */
+  readonly idleMs: () => number;
   /** The job is over: no message is expected any more. */
   done(): void;
 }
@@ -34,6 +37,7 @@ export interface PoolWorker {
 /** @param options for tests */
 export function startPoolWorker(options: WorkerOptions = {}): PoolWorker {
   const jobs = new Map<number, JobListener>();
+  const idle = createIdleClock();
   let totalLoad = 0;
   let failure: ImportError | undefined;
 
@@ -56,19 +60,35 @@ export function startPoolWorker(options: WorkerOptions = {}): PoolWorker {
 
   function open(job: number, load: number, listener: JobListener): JobChannel {
     const gone = failure;
-    if (gone === undefined) jobs.set(job, listener);
-    else queueMicrotask(() => listener.onFailure(gone));
     let openLoad = load;
     totalLoad += openLoad;
+    let buffers = 0;
+    const countBuffers = (change: number): void => {
+      buffers += change;
+      idle.count(change);
+    };
+    if (gone === undefined) jobs.set(job, { ...listener, onMessage });
+    else queueMicrotask(() => listener.onFailure(gone));
     return {
       job,
-      post: (message, transfer = []) => thread.postMessage(message, transfer),
+      post: (message, transfer = []) => {
+        if (message.type === "chunk") countBuffers(1);
+        thread.postMessage(message, transfer);
+      },
+      idleMs: idle.idleMs,
       done: () => {
         jobs.delete(job);
         totalLoad -= openLoad;
         openLoad = 0;
+        // A job that failed answers no more.
+        countBuffers(-buffers);
       },
     };
+
+    function onMessage(message: Parameters<JobListener["onMessage"]>[0]): void {
+      if (message.type === "consumed") countBuffers(-1);
+      listener.onMessage(message);
+    }
   }
 
   return {

@@ -1,6 +1,7 @@
 import { cancellation, ImportError } from "../errors.ts";
 import type { BlobPart } from "./blob-part.ts";
 import { openPart, RangeRefused, sizeMismatch } from "./blob-part.ts";
+import { hasSurplus } from "./body-surplus.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";
 import { CodingError } from "./content-coding.ts";
 import type { FollowedAnswer } from "./follow-redirects.ts";
@@ -27,19 +28,19 @@ export interface BlobStreamOptions {
   readonly reference: string;
   /** Caches in between must ask the registry; a Content-Encoding that can be a label is taken for one. */
   readonly fresh: boolean;
+  /** What lies before is not wanted; default 0. */
+  readonly startByte?: number;
   readonly retries: RetryState;
-  readonly slots: ConnectionSlots;
+  readonly slots: Pick<ConnectionSlots, "acquire" | "halve">;
   readonly signal: AbortSignal;
 }
 
 /** More, or longer and not slower than a slow loris, and the count of tries starts again (BLOB-5). */
 const PROGRESS_BYTES = 64 * 1024;
 const PROGRESS_MS = 1000;
-/** All bytes are there; whether one too many follows is not worth waiting for much longer (BLOB-4). */
-const END_PATIENCE_MS = 1000;
 
 /**
- * One blob from its first byte to its last, over as many connections as it takes (registry-cases BLOB-1 … BLOB-10).
+ * One blob from its first byte (or a later one) to its last, over as many connections as it takes (registry-cases BLOB-1 … BLOB-10).
  * Every byte is handed on once, so the consumer's hash goes on over a resume. The first request starts at once; the
  * socket is read as far as a few hundred KiB ahead of the consumer, and no further.
  */
@@ -50,7 +51,7 @@ export class BlobStream {
   readonly #plan: RetryPlan;
   #places: readonly BlobPlace[];
   /** Handed to the consumer. */
-  #offset = 0;
+  #offset: number;
   #part: BlobPart | undefined;
   #partStart = { atByte: 0, atMs: 0 };
   #opening: Promise<BlobPart> | undefined;
@@ -72,12 +73,18 @@ export class BlobStream {
     this.#places = options.places;
     this.#takeRaw = options.fresh;
     this.#noCache = options.fresh;
-    this.#complete = options.sizeBytes === 0;
+    this.#offset = options.startByte ?? 0;
+    this.#complete = this.#offset === options.sizeBytes;
     if (this.#complete) return;
     this.#signal.addEventListener("abort", this.#onAbort, { once: true });
     this.#opening = this.#open();
     // Whoever reads meets the failure; a stream that nobody reads must not end the process.
     this.#opening.catch(() => {});
+  }
+
+  /** The byte of the blob that the next read begins with. */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** As `ByteStream.read` of src/source/image-source.ts. */
@@ -151,7 +158,7 @@ export class BlobStream {
   async #refuseSurplus(part: BlobPart): Promise<void> {
     const exact = part.endsAt === this.#options.sizeBytes && !part.encoded;
     if (exact) this.#part = undefined;
-    else if (await hasSurplus(part)) {
+    else if (await hasSurplus(part.reader)) {
       const actual = `more than ${this.#options.sizeBytes}`;
       throw sizeMismatch({ ...this.#options, ...part }, actual);
     }
@@ -281,12 +288,4 @@ export class BlobStream {
     if (this.#options.signal.aborted) return cancellation(this.#options.signal);
     return new ImportError("ERR_CANCELLED", "the stream was given up");
   }
-}
-
-async function hasSurplus(part: BlobPart): Promise<boolean> {
-  const next = part.reader.read(new Uint8Array(1)).catch(() => 0);
-  const patience = new Promise<number>((resolve) => {
-    setTimeout(() => resolve(0), END_PATIENCE_MS).unref();
-  });
-  return (await Promise.race([next, patience])) > 0;
 }

@@ -50,6 +50,38 @@ function planPartialAnswer(facts: BlobAnswerFacts): BlobAnswerPlan {
   };
 }
 
+/** An answer to a range of a blob, asked for beside its first stream. */
+export interface ChunkAnswerFacts {
+  readonly status: number;
+  readonly contentRange: string | undefined;
+  readonly contentLength: number | undefined;
+  readonly startByte: number;
+  /** Exclusive. */
+  readonly endByte: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Why an answer is not exactly the range that was asked for; `undefined`: it is (registry-cases BLOB-11). Stricter than
+ * `planBlobAnswer`: the first stream can do without this one. Content-Encoding is not looked at: with the exact length of
+ * the range it is only a label, and what it spoils the digest shows. Pure.
+ */
+export function chunkMisfit(facts: ChunkAnswerFacts): string | undefined {
+  const { status, contentRange, contentLength, startByte, endByte, sizeBytes } = facts;
+  if (status !== 206) return `answered ${status} to a range`;
+  if (contentRange === undefined) return "sent a 206 without Content-Range";
+  const match = /^\s*bytes\s+(\d+)-(\d+)\/(\d+)\s*$/i.exec(contentRange);
+  const exact =
+    Number(match?.[1]) === startByte &&
+    Number(match?.[2]) === endByte - 1 &&
+    Number(match?.[3]) === sizeBytes;
+  if (!exact) return "sent a Content-Range that is not what was asked for";
+  if (contentLength !== undefined && contentLength !== endByte - startByte) {
+    return "sent a Content-Length that is not its Content-Range";
+  }
+  return undefined;
+}
+
 /** @returns `undefined` when absent or unreadable */
 export function parseContentLength(value: string | undefined): number | undefined {
   return value !== undefined && /^\d{1,16}$/.test(value.trim()) ? Number(value) : undefined;

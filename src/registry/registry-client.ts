@@ -7,10 +7,17 @@ import { DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../oci/m
 import type { Reference } from "../oci/parse-reference.ts";
 import { BlobStream } from "./blob-stream.ts";
 import type { BlobPlace } from "./blob-stream.ts";
+import { ChunkBuffers } from "./chunk-buffers.ts";
+import { ChunkLink } from "./chunk-link.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
 import { foreignPlace } from "./foreign-blob.ts";
 import { openConnection } from "./open-connection.ts";
 import { looksLikeRegistry } from "./ping.ts";
+import type { planConnections, RangeSettings } from "./range-plan.ts";
+import { DEFAULT_RANGES } from "./range-plan.ts";
+import { RangeTrust } from "./range-trust.ts";
+import type { RangesOfClient } from "./ranged-blob.ts";
+import { RangedBlob } from "./ranged-blob.ts";
 import type { RegistryConnection } from "./registry-request.ts";
 import { sendToRegistry } from "./registry-request.ts";
 import type { RequestTiming } from "./request-timing.ts";
@@ -27,13 +34,17 @@ export interface RegistryClientOptions {
   readonly limits: Limits;
   readonly plainHttp: boolean;
   readonly insecure: boolean;
-  /** Blobs in flight. */
+  /** Connections for blobs. */
   readonly concurrency: number;
+  /** Default true: large blobs get more than one connection when one is too slow for their consumer. */
+  readonly ranges?: boolean | Partial<RangeSettings>;
   readonly userAgent: string;
   readonly onRetry: (event: RetryEvent) => void;
   readonly timing?: Partial<RequestTiming>;
   /** For tests; default `Math.random`. */
   readonly random?: () => number;
+  /** For tests: decides without looking at the clock. */
+  readonly planConnections?: typeof planConnections;
 }
 
 export interface OpenBlobOptions {
@@ -56,11 +67,15 @@ export class RegistryClient {
   readonly #slots: ConnectionSlots;
   readonly #life = new AbortController();
   readonly #refusedLogins = new Set<string>();
+  readonly #ranges: RangesOfClient | undefined;
+  /** Digests of blobs that were pulled in ranges. */
+  readonly #ranged = new Set<string>();
   #askedForBlob = false;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
     this.#slots = new ConnectionSlots(options.concurrency);
+    this.#ranges = rangesOf(options);
     this.#connection = openConnection(options, {
       signal: this.#life.signal,
       onRefusedLogin: (origin) => this.#refusedLogins.add(origin),
@@ -70,6 +85,11 @@ export class RegistryClient {
   /** Origins of stored logins that the registry refused, though it gave an anonymous token (TOK-11). */
   get refusedLogins(): readonly string[] {
     return [...this.#refusedLogins];
+  }
+
+  /** Memory that parts of large blobs take, those that have come and those under way. */
+  get chunkMemoryBytes(): number {
+    return this.#ranges?.buffers.usedBytes ?? 0;
   }
 
   /**
@@ -106,24 +126,35 @@ export class RegistryClient {
   }
 
   /** Starts at once; its failures come with `read`. The length is checked, the digest is the consumer's. */
-  openBlob(descriptor: Descriptor, { signal, fresh, what }: OpenBlobOptions): BlobStream {
+  openBlob(descriptor: Descriptor, options: OpenBlobOptions): BlobStream | RangedBlob {
+    const { fresh, what } = options;
     const { sender, reference } = this.#connection;
+    const { digest, sizeBytes } = descriptor;
+    // The digest did not hold: one of the ranges may have lied.
+    if (fresh && this.#ranged.has(digest.text)) this.#ranges?.trust.refuseAll();
     const { hostname } = new URL(`https://${this.#options.reference.apiHost}/`);
     const urls = fresh ? [] : (descriptor.urls ?? []);
     const foreign = urls.map((url) =>
       foreignPlace(sender, { url, registryHostname: hostname, what, reference }),
     );
-    return new BlobStream({
-      places: [...foreign, this.#registryPlace(descriptor, what)],
-      sizeBytes: descriptor.sizeBytes,
+    const place = this.#registryPlace(descriptor, what);
+    const common = {
+      sizeBytes,
       stored: storedAs(descriptor),
       what,
       reference,
       fresh,
       retries: sender.retries,
       slots: this.#slots,
-      signal: AbortSignal.any([signal, this.#life.signal]),
-    });
+      signal: AbortSignal.any([options.signal, this.#life.signal]),
+    };
+    const ranges = this.#ranges;
+    const large = ranges !== undefined && sizeBytes >= ranges.settings.minLayerBytes;
+    if (!large || fresh || foreign.length > 0) {
+      return new BlobStream({ ...common, places: [...foreign, place] });
+    }
+    this.#ranged.add(digest.text);
+    return new RangedBlob({ ...common, link: new ChunkLink(sender, place, what), ranges });
   }
 
   /** Ends what is still running. */
@@ -170,6 +201,18 @@ export class RegistryClient {
       signal,
     });
   }
+}
+
+function rangesOf(options: RegistryClientOptions): RangesOfClient | undefined {
+  const { ranges = true, planConnections } = options;
+  if (ranges === false) return undefined;
+  const settings = { ...DEFAULT_RANGES, ...(ranges === true ? {} : ranges) };
+  return {
+    settings,
+    trust: new RangeTrust(),
+    buffers: new ChunkBuffers(settings.chunkBytes, settings.budgetBytes),
+    ...(planConnections === undefined ? {} : { planConnections }),
+  };
 }
 
 function storedAs({ mediaType }: Descriptor): "gzip" | "zstd" | undefined {

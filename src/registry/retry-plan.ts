@@ -44,6 +44,11 @@ export class RetryState {
     }
   }
 
+  /** A repetition that nobody waits for. */
+  tell(event: RetryEvent): void {
+    this.#onRetry(event);
+  }
+
   /** Waits before the next try, and tells about it. @returns `false`, at once, when the import has waited enough */
   async wait(event: RetryEvent, signal: AbortSignal): Promise<boolean> {
     if (this.#waitedMs + event.delayMs > this.timing.waitBudgetMs) return false;

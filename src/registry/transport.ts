@@ -18,7 +18,7 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** What is imported, for errors. */
   readonly reference: string;
-  /** Connections for blobs, per origin. */
+  /** Connections for blobs. */
   readonly concurrency: number;
   readonly timing: RequestTiming;
   readonly trust: TrustStore;
@@ -122,7 +122,8 @@ export class Transport {
       // One flow-control window for all layers would be slower than several connections (CONN-2).
       allowH2: false,
       pipelining: 1,
-      connections: lane === "blob" ? this.#options.concurrency : API_CONNECTIONS,
+      // The slots keep to `concurrency`; a blob whose chunk is late has one more for the hedge, and nobody waits in here.
+      connections: lane === "blob" ? 2 * this.#options.concurrency : API_CONNECTIONS,
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
     };

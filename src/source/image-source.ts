@@ -42,6 +42,11 @@ export interface ByteStream {
   read(target: Uint8Array): Promise<number>;
   /** Gives up: closes the connection or file. Safe to call at any time, more than once, and after the end. */
   cancel(): void;
+  /**
+   * Before the first read: how long the thread that works on the bytes has had nothing to do so far, ms. A source that can
+   * be faster at a price (more connections) pays it only for a consumer that idles.
+   */
+  watchConsumer?(idleMs: () => number): void;
 }
 
 /** What every kind of source is opened with. */
@@ -50,8 +55,10 @@ export interface OpenSourceOptions {
   readonly limits: Limits;
   readonly plainHttp: boolean;
   readonly insecure: boolean;
-  /** Connections in all; default 8 in the public API. */
+  /** Connections for layers in all; default 8 in the public API. */
   readonly concurrency: number;
+  /** Default true: connections that no layer uses fetch ranges of large ones, when one connection is too slow for the decoder. */
+  readonly ranges?: boolean;
   /** `rootlift/0.1.0`; completed by the client (registry-cases PING-3). */
   readonly userAgent: string;
   readonly onRetry: (retry: SourceRetry) => void;

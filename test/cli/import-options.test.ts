@@ -14,7 +14,7 @@ test("every option reaches the library under the SDK's name", () => {
   expect(
     optionsOf(
       "-n app --disk_mb 20480 --builder_disk_mb 4096 --cpus 1.5 --memory 512 -p --docker_compat --platform linux/arm64/v8 " +
-        "--format dir --output ./out --plain-http --insecure --concurrency 3 --replace --dry-run --no-same-owner --no-fsync " +
+        "--format dir --output ./out --plain-http --insecure --concurrency 3 --no-ranges --replace --dry-run --no-same-owner --no-fsync " +
         "--limit entries=7 --limit layers=9 --project p",
     ),
   ).toEqual({
@@ -31,6 +31,7 @@ test("every option reaches the library under the SDK's name", () => {
     plainHttp: true,
     insecure: true,
     concurrency: 3,
+    ranges: false,
     replace: true,
     sameOwner: false,
     fsync: false,
@@ -45,6 +46,7 @@ test("what is not given is absent, so that the library's defaults hold", () => {
     dockerCompat: false,
     plainHttp: false,
     insecure: false,
+    ranges: true,
     replace: false,
     sameOwner: true,
     fsync: true,

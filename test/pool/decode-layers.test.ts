@@ -85,6 +85,35 @@ test("layers of every compression decode side by side and are handed over bottom
   );
 });
 
+test("a source is told how long its worker has idled", async () => {
+  const idled: number[] = [];
+  const slow = (bytes: Uint8Array): LayerBytes => {
+    const source = bytesOf(bytes);
+    let idleMs: (() => number) | undefined;
+    return {
+      ...source,
+      watchConsumer: (given) => {
+        idleMs = given;
+      },
+      read: async (target) => {
+        const before = idleMs?.() ?? Number.NaN;
+        // The timer's own clock may be a little early.
+        await sleep(30);
+        if (idled.length === 0) idled.push((idleMs?.() ?? 0) - before);
+        return source.read(target);
+      },
+    };
+  };
+  const [layer] = layers;
+  if (layer === undefined) throw new Error("no layer");
+  await decodeLayers(
+    pool,
+    limited({}, [layer], (_, bytes) => slow(bytes)),
+    decodeOptions(scratchDirectory()),
+  );
+  expect(idled[0]).toBeGreaterThan(25);
+});
+
 test("the largest layer is begun first", async () => {
   const opened: string[] = [];
   await decodeLayers(

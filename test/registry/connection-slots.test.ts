@@ -51,3 +51,36 @@ test("after a 429 half as many run, and never none", async () => {
   (await next)();
   expect(await settled(slots.acquire(signal))).toBe(true);
 });
+
+test("a slot for the asking is one that nobody waits for", async () => {
+  const slots = new ConnectionSlots(2);
+  const first = await slots.acquire(signal);
+  const extra = slots.tryAcquire();
+  expect(slots.tryAcquire()).toBeUndefined();
+  const waiting = slots.acquire(signal);
+  extra?.();
+  (await waiting)();
+  first();
+  const both = [slots.tryAcquire(), slots.tryAcquire()];
+  expect(both).not.toContain(undefined);
+  const next = slots.acquire(signal);
+  both[0]?.();
+  expect(slots.tryAcquire()).toBeUndefined();
+  expect(await settled(next)).toBe(true);
+});
+
+test("refusals of requests that were under way together halve the slots once", async () => {
+  const slots = new ConnectionSlots(8);
+  const begunAtMs = performance.now();
+  slots.halve(begunAtMs);
+  slots.halve(begunAtMs);
+  const releases = [1, 2, 3, 4].map(() => slots.tryAcquire());
+  expect(releases).not.toContain(undefined);
+  expect(slots.tryAcquire()).toBeUndefined();
+  slots.halve(performance.now() + 1);
+  releases[0]?.();
+  releases[1]?.();
+  expect(slots.tryAcquire()).toBeUndefined();
+  releases[2]?.();
+  expect(slots.tryAcquire()).toBeDefined();
+});

@@ -74,7 +74,13 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     name: "concurrency",
     value: "N",
     group: RESOURCES,
-    describe: "Layers pulled side by side [default: 8]",
+    describe: "Connections for layers, and so layers pulled side by side [default: 8]",
+  },
+  {
+    name: "no-ranges",
+    group: RESOURCES,
+    describe:
+      "One connection for each layer; without this, connections that no layer uses fetch parts of a large one, where one is too slow",
   },
   {
     name: "cpus",

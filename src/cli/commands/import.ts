@@ -119,6 +119,7 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     dockerCompat: flag(args, "docker_compat"),
     plainHttp: flag(args, "plain-http"),
     insecure: flag(args, "insecure"),
+    ranges: !flag(args, "no-ranges"),
     replace: flag(args, "replace"),
     sameOwner: !flag(args, "no-same-owner"),
     fsync: !flag(args, "no-fsync"),

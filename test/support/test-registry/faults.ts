@@ -7,6 +7,8 @@ export interface FaultScope {
   readonly times?: number;
   /** How many matching answers pass first. */
   readonly skip?: number;
+  /** Only requests with a Range. */
+  readonly ranged?: true;
 }
 
 export type Misbehaviour =
@@ -29,12 +31,21 @@ export type Misbehaviour =
   | { readonly kind: "reset"; readonly afterBytes: number }
   /** The connection stays open and silent after so many bytes. */
   | { readonly kind: "stall"; readonly afterBytes: number }
+  /** As it should be, with a pause after so many bytes until `released` is kept. */
+  | { readonly kind: "hold"; readonly afterBytes: number; readonly released: Promise<unknown> }
+  /** Answers as it should, so much later. */
+  | { readonly kind: "late"; readonly ms: number }
   /** Accepts the request and never answers. */
   | { readonly kind: "silence" }
   | { readonly kind: "ignore-range" }
   /** 206 whose Content-Range begins (and whose bytes begin) this far before what was asked. */
   | { readonly kind: "wrong-range"; readonly shiftBytes: number }
-  | { readonly kind: "range-not-satisfiable" }
+  /** 206 whose Content-Range names a blob that is so much longer. */
+  | { readonly kind: "wrong-total"; readonly extraBytes: number }
+  /** 206 without Content-Range. */
+  | { readonly kind: "no-content-range" }
+  /** 416; `likeDistribution`: with the blob's Content-Length, a line of text, and never an end (distribution 2.8). */
+  | { readonly kind: "range-not-satisfiable"; readonly likeDistribution?: true }
   /** 307 to this Location instead of an answer. */
   | { readonly kind: "redirect"; readonly location: string };
 
@@ -57,9 +68,15 @@ export class FaultList implements Faults {
     this.#active = [];
   }
 
-  take(on: FaultScope["on"], digest?: string): Misbehaviour | undefined {
+  take(
+    on: FaultScope["on"],
+    request: { readonly digest?: string | undefined; readonly ranged: boolean },
+  ): Misbehaviour | undefined {
     for (const entry of this.#active) {
-      const fits = entry.fault.on === on && [undefined, digest].includes(entry.fault.digest);
+      const fits =
+        entry.fault.on === on &&
+        [undefined, request.digest].includes(entry.fault.digest) &&
+        (request.ranged || entry.fault.ranged === undefined);
       if (!fits || entry.left <= 0) continue;
       if (entry.skip > 0) {
         entry.skip -= 1;

@@ -26,6 +26,7 @@ export async function answerContent(
   if (options.delayMs > 0) await sleep(options.delayMs);
   const { fault } = options;
   if (fault?.kind === "silence") return;
+  if (fault?.kind === "late") await sleep(fault.ms);
   if (fault?.kind === "status") {
     response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
     return;
@@ -46,7 +47,7 @@ export async function answerContent(
   }
   const asked = fault?.kind === "ignore-range" ? undefined : rangeOf(request.headers.range, size);
   if (asked === "unsatisfiable" || fault?.kind === "range-not-satisfiable") {
-    response.writeHead(416, { "content-range": `bytes */${size}` }).end();
+    refuseRange(response, size, fault);
     return;
   }
   const [fromByte, toByte] = asked ?? [0, size];
@@ -58,7 +59,7 @@ export async function answerContent(
     headers: {
       ...content.headers,
       "accept-ranges": "bytes",
-      ...(ranged ? { "content-range": `bytes ${start}-${toByte - 1}/${size}` } : {}),
+      ...(ranged ? contentRange(`${start}-${toByte - 1}`, size, fault) : {}),
     },
     blob: content.blob,
     fromByte: start,
@@ -67,11 +68,33 @@ export async function answerContent(
   });
 }
 
+function refuseRange(
+  response: ServerResponse,
+  size: number,
+  fault: Misbehaviour | undefined,
+): void {
+  const likeDistribution = fault?.kind === "range-not-satisfiable" && fault.likeDistribution;
+  const headers = { "content-range": `bytes */${size}` };
+  if (likeDistribution !== true) response.writeHead(416, headers).end();
+  else response.writeHead(416, { ...headers, "content-length": size }).write("not satisfiable\n");
+}
+
+function contentRange(
+  range: string,
+  size: number,
+  fault: Misbehaviour | undefined,
+): Readonly<Record<string, string>> {
+  if (fault?.kind === "no-content-range") return {};
+  const total = size + (fault?.kind === "wrong-total" ? fault.extraBytes : 0);
+  return { "content-range": `bytes ${range}/${total}` };
+}
+
 function damage(
   fault: Misbehaviour | undefined,
   fromByte: number,
   toByte: number,
-): Pick<BodyPlan, "toByte" | "end" | "contentLength" | "flipAt" | "zerosAfter"> {
+): Pick<BodyPlan, "toByte" | "end" | "contentLength" | "flipAt" | "zerosAfter" | "hold"> {
+  if (fault?.kind === "hold") return { toByte, end: "clean", hold: fault };
   if (fault?.kind === "flip") return { toByte, end: "clean", flipAt: fault.atByte };
   if (fault?.kind === "append") return { toByte, end: "clean", zerosAfter: fault.bytes };
   if (fault?.kind === "truncate") {

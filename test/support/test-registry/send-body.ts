@@ -16,6 +16,8 @@ export interface BodyPlan {
   readonly zerosAfter?: number;
   readonly end: "clean" | "close" | "reset" | "stall";
   readonly bytesPerSecond?: number;
+  /** A pause after so many bytes. */
+  readonly hold?: { readonly afterBytes: number; readonly released: Promise<unknown> };
 }
 
 /** At most this much is written at once when a rate is kept, so that the rate is even. */
@@ -29,7 +31,7 @@ export async function sendBody(response: ServerResponse, plan: BodyPlan): Promis
   response.writeHead(plan.status, { ...plan.headers, "content-length": String(length) });
   const pace = plan.bytesPerSecond === undefined ? undefined : createPace(plan.bytesPerSecond);
   let sent = 0;
-  for await (const chunk of plan.blob.read(plan.fromByte, plan.toByte)) {
+  for await (const chunk of contentOf(plan)) {
     const step = pace === undefined ? chunk.length : PACED_SLICE_BYTES;
     for (let at = 0; at < chunk.length; at += step) {
       const part = flipped(chunk.subarray(at, at + step), plan.flipAt, sent);
@@ -40,6 +42,13 @@ export async function sendBody(response: ServerResponse, plan: BodyPlan): Promis
   }
   if (zeros > 0) await write(response, Buffer.alloc(zeros));
   await finish(response, plan.end);
+}
+
+async function* contentOf({ blob, fromByte, toByte, hold }: BodyPlan): AsyncIterable<Uint8Array> {
+  const pauseAt = Math.min(toByte, fromByte + (hold?.afterBytes ?? toByte));
+  yield* blob.read(fromByte, pauseAt);
+  await hold?.released;
+  yield* blob.read(pauseAt, toByte);
 }
 
 /** @returns what waits until so many bytes more may have been sent; while the other side does not read, no right to a burst grows */

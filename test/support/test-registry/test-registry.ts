@@ -32,6 +32,8 @@ export interface TestRegistryOptions {
   readonly directory?: string;
   /** Blobs are answered with a 307 to a signed URL on a second origin. */
   readonly redirectBlobs?: boolean;
+  /** A signed URL is good for so many requests, and answered with 403 from then on; default: for all. */
+  readonly linkUses?: number;
   /** Rate of each connection, the wait before each answer, and the one before the first answer on a connection. */
   readonly bytesPerSecond?: number;
   readonly delayMs?: number;
@@ -63,6 +65,8 @@ export interface TestRegistry {
   /** With `tls`: the certificate, which is its own root. */
   readonly certificatePem: string | undefined;
   readonly requests: readonly RequestRecord[];
+  /** Answers that have not ended, and whose connections stand. */
+  readonly openAnswers: number;
   /** With Bearer auth: counts token requests, revokes tokens. */
   readonly tokens: TokenServer | undefined;
   readonly faults: Faults;
@@ -104,6 +108,9 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     cdnUrl: state.cdnUrl,
     certificatePem: certificate?.certificatePem,
     requests: state.requests,
+    get openAnswers() {
+      return state.openAnswers;
+    },
     tokens: state.tokens,
     faults: state.faults,
     violations: state.violations,
@@ -122,6 +129,7 @@ class RegistryState {
   url = "";
   cdnUrl = "";
   readonly requests: RequestRecord[] = [];
+  openAnswers = 0;
   readonly violations: string[] = [];
   readonly faults = new FaultList();
   readonly manifests = new ManifestStore();
@@ -129,6 +137,9 @@ class RegistryState {
   readonly tokens: TokenServer | undefined;
   readonly #options: TestRegistryOptions;
   readonly #uploads: Uploads;
+  /** Requests by signed URL. */
+  readonly #linkUses = new Map<string, number>();
+  #links = 0;
   readonly #greeted = new WeakSet<IncomingMessage["socket"]>();
 
   constructor(options: TestRegistryOptions) {
@@ -151,6 +162,7 @@ class RegistryState {
   }
 
   async answerRegistry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#countAnswer(response);
     await this.#handshake(request);
     const path = (request.url ?? "/").split("?")[0] ?? "/";
     if (path === "/token") {
@@ -173,17 +185,33 @@ class RegistryState {
   }
 
   async answerCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#countAnswer(response);
     await this.#handshake(request);
     this.#record("cdn", request);
     for (const name of ["authorization", "cookie", "proxy-authorization"]) {
       if (request.headers[name] !== undefined) this.violations.push(`${name} reached the CDN`);
     }
     const match = /^\/data\/(sha256:[0-9a-f]{64})\?(.*)$/.exec(request.url ?? "");
-    if (match?.[2] !== SIGNATURE) this.violations.push(`the signed URL became ${request.url}`);
+    if (match?.[2]?.replace(/&n=\d+$/, "") !== SIGNATURE) {
+      this.violations.push(`the signed URL became ${request.url}`);
+    }
+    const uses = (this.#linkUses.get(request.url ?? "") ?? 0) + 1;
+    this.#linkUses.set(request.url ?? "", uses);
+    if (uses > (this.#options.linkUses ?? Infinity)) {
+      response.writeHead(403, { "content-type": "application/xml" }).end("<Error>expired</Error>");
+      return;
+    }
     const digest = match?.[1] ?? "";
     const blob = await this.blobs.find(digest);
     const content = blob && { blob, headers: { "content-type": "application/octet-stream" } };
-    await answerContent(request, response, content, this.#pullOptions("cdn", digest));
+    await answerContent(request, response, content, this.#pullOptions("cdn", request, digest));
+  }
+
+  #countAnswer(response: ServerResponse): void {
+    this.openAnswers += 1;
+    response.once("close", () => {
+      this.openAnswers -= 1;
+    });
   }
 
   /** What a handshake with a server far away takes. */
@@ -214,7 +242,8 @@ class RegistryState {
         blob: memoryBlob(found.bytes),
         headers: { "content-type": found.mediaType, "docker-content-digest": found.digest },
       };
-      await answerContent(request, response, content, this.#pullOptions("manifest", found?.digest));
+      const options = this.#pullOptions("manifest", request, found?.digest);
+      await answerContent(request, response, content, options);
     } else {
       await this.#answerBlob(request, response, route.name);
     }
@@ -225,9 +254,11 @@ class RegistryState {
     response: ServerResponse,
     digest: string,
   ): Promise<void> {
-    const options = this.#pullOptions("blob", digest);
+    const options = this.#pullOptions("blob", request, digest);
     if (this.#options.redirectBlobs === true && options.fault === undefined) {
-      const location = `${this.cdnUrl}/data/${digest}?${SIGNATURE}`;
+      this.#links += 1;
+      const serial = this.#options.linkUses === undefined ? "" : `&n=${this.#links}`;
+      const location = `${this.cdnUrl}/data/${digest}?${SIGNATURE}${serial}`;
       response.writeHead(307, { location }).end(`<a href="${location}">Temporary Redirect</a>`);
       return;
     }
@@ -252,16 +283,20 @@ class RegistryState {
     response.writeHead(201, { location, "docker-content-digest": digest }).end();
   }
 
-  #pullOptions(on: "manifest" | "blob" | "cdn", digest: string | undefined): PullOptions {
+  #pullOptions(
+    on: "manifest" | "blob" | "cdn",
+    { headers }: IncomingMessage,
+    digest: string | undefined,
+  ): PullOptions {
     return {
-      fault: this.faults.take(on, digest),
+      fault: this.faults.take(on, { digest, ranged: headers.range !== undefined }),
       delayMs: this.#options.delayMs ?? 0,
       bytesPerSecond: this.#options.bytesPerSecond,
     };
   }
 
   async #answerToken(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const fault = this.faults.take("token");
+    const fault = this.faults.take("token", { ranged: false });
     if (fault !== undefined) {
       const options = { fault, delayMs: 0, bytesPerSecond: undefined };
       await answerContent(request, response, undefined, options);
