@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { buildImage, IMAGES, type BenchmarkImage } from "./setup/images.ts";
+import { buildImage, IMAGES, removeBuildStorage, type BenchmarkImage } from "./setup/images.ts";
 import { installTools } from "./setup/install-tools.ts";
 import { answers, hasImage, startRegistry, stopRegistry } from "./setup/registry-process.ts";
 
@@ -37,6 +37,7 @@ async function setUp(): Promise<void> {
     mkdirSync(directory, { recursive: true });
     if (!running) await startRegistry(host, directory);
     for (const image of IMAGES) await provide(image);
+    removeBuildStorage(directory);
   }
   say(`registry with the benchmark images: ${host}`);
 }

@@ -52,14 +52,7 @@ export const IMAGES: readonly BenchmarkImage[] = [DEBIAN, PYTHON, CHANGED_APP];
 
 /** Builds one image with buildah and pushes it; what it is made of is in the registry. */
 export function buildImage({ name, from, change }: BenchmarkImage, place: BuildPlace): void {
-  const env = buildahEnvironment(place.directory);
-  const run = (words: readonly string[]): string =>
-    execFileSync("buildah", words, {
-      env,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-      maxBuffer: 1 << 26,
-    }).trim();
+  const run = (words: readonly string[]): string => runBuildah(words, place.directory);
   const base = from === undefined ? "scratch" : `docker://${place.host}/${from.name}`;
   const id = run(["from", "-q", "--tls-verify=false", base]);
   const buildah = (...words: string[]): string =>
@@ -72,6 +65,21 @@ export function buildImage({ name, from, change }: BenchmarkImage, place: BuildP
   } finally {
     buildah("rm", "%");
   }
+}
+
+/** The images are in the registry: what they were built in would only take room, several gigabytes. */
+export function removeBuildStorage(directory: string): void {
+  runBuildah(["rmi", "--all", "--force"], directory);
+}
+
+function runBuildah(words: readonly string[], directory: string): string {
+  const output = execFileSync("buildah", words, {
+    env: buildahEnvironment(directory),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1 << 26,
+  });
+  return output.trim();
 }
 
 /** Storage of its own, so that nobody's images are touched; chroot, so that it works inside containers. */
