@@ -15,6 +15,7 @@ const BLOCKS = [
   Buffer.from([0x07]),
   Buffer.from([0x01, 0xff, 0xff, 0, 0]),
 ];
+const MOST_BYTES = 131_072;
 const WORDS = [EMPTY_MEMBER, ONE_BYTE, HEADER, ...BLOCKS, Buffer.from([0x1f, 0x8b])];
 
 export function gzipSeeds(): readonly Uint8Array[] {
@@ -32,7 +33,10 @@ export function gzipSeeds(): readonly Uint8Array[] {
 
 /** Bytes, and what is special to gzip: members, header fields, trailers, what follows. */
 export function mutateGzip(input: Uint8Array, random: Random, donor: Uint8Array): Buffer {
-  const bytes = Buffer.from(input);
+  return changed(Buffer.from(input), random, donor).subarray(0, MOST_BYTES);
+}
+
+function changed(bytes: Buffer, random: Random, donor: Uint8Array): Buffer {
   switch (random.below(10)) {
     case 0:
       return Buffer.concat([bytes, donor]);

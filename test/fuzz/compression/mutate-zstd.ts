@@ -6,6 +6,7 @@ import { LONG_TEXT, plainTexts } from "./plain-texts.ts";
 
 const MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const EMPTY_FRAME = zstdCompressSync(Buffer.alloc(0));
+const MOST_BYTES = 131_072;
 const WORDS = [
   MAGIC,
   EMPTY_FRAME,
@@ -41,7 +42,10 @@ export function zstdSeeds(): readonly Uint8Array[] {
 
 /** Bytes, and what is special to zstd: frames, skippable ones, frame and block headers, what follows. */
 export function mutateZstd(input: Uint8Array, random: Random, donor: Uint8Array): Buffer {
-  const bytes = Buffer.from(input);
+  return changed(Buffer.from(input), random, donor).subarray(0, MOST_BYTES);
+}
+
+function changed(bytes: Buffer, random: Random, donor: Uint8Array): Buffer {
   switch (random.below(10)) {
     case 0:
       return Buffer.concat([bytes, donor]);

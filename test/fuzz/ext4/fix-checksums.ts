@@ -1,24 +1,27 @@
-import { crc32c, le32 } from "./crc32c.ts";
-import type { ImageMap, Structure } from "./image-map.ts";
+import type { Superblock } from "../../../src/ext4-reader/superblock.ts";
+import { crc32c, le32 } from "../disk-image/crc32c.ts";
+import type { Structure } from "../disk-image/image-kind.ts";
 
 const NONE = 0xffff_ffff;
 
-export interface ImagePart {
+export interface Ext4Part {
   /** The image with the mutation; checksums are corrected in place. */
   readonly bytes: Buffer;
-  readonly map: ImageMap;
+  readonly structures: readonly Structure[];
+  /** As it was before the mutation. */
+  readonly superblock: Superblock;
 }
 
 /**
  * Corrects the checksums of what a mutation touched, written from the kernel's description, so that the reader does not
  * stop at them. @returns the structures whose bytes may have changed by that
  */
-export function fixChecksums(
-  image: ImagePart,
+export function fixExt4Checksums(
+  image: Ext4Part,
   touched: readonly Structure[],
 ): readonly Structure[] {
-  if (!image.map.hasChecksums) return touched;
-  const all = withDependents(image.map, touched);
+  if (!image.superblock.hasChecksums) return touched;
+  const all = withDependents(image, touched);
   // A group's bitmaps go into its descriptor, an inode's generation into its blocks: those come after.
   const order = ["superblock", "block bitmap", "inode bitmap", "descriptor", "inode"];
   const rank = ({ kind }: Structure): number => (order.indexOf(kind) + 6) % 6;
@@ -27,7 +30,7 @@ export function fixChecksums(
 }
 
 function withDependents(
-  { structures }: ImageMap,
+  { structures }: Ext4Part,
   touched: readonly Structure[],
 ): readonly Structure[] {
   const groups = new Set(
@@ -42,7 +45,7 @@ function withDependents(
   return [...new Set([...touched, ...dependents])];
 }
 
-function fixOne(image: ImagePart, structure: Structure): void {
+function fixOne(image: Ext4Part, structure: Structure): void {
   const bytes = image.bytes.subarray(structure.start, structure.start + structure.length);
   switch (structure.kind) {
     case "superblock":
@@ -51,7 +54,7 @@ function fixOne(image: ImagePart, structure: Structure): void {
     case "descriptor":
       bytes.writeUInt16LE(
         crc32c(
-          image.map.checksumSeed,
+          image.superblock.checksumSeed,
           le32(structure.owner),
           bytes.subarray(0, 30),
           Buffer.alloc(2),
@@ -61,10 +64,14 @@ function fixOne(image: ImagePart, structure: Structure): void {
       );
       break;
     case "block bitmap":
-      fixBitmap(image, structure, { length: image.map.blockSize, low: 24, high: 56 });
+      fixBitmap(image, structure, { length: image.superblock.blockSize, low: 24, high: 56 });
       break;
     case "inode bitmap":
-      fixBitmap(image, structure, { length: image.map.inodesPerGroup / 8, low: 26, high: 58 });
+      fixBitmap(image, structure, {
+        length: image.superblock.inodesPerGroup / 8,
+        low: 26,
+        high: 58,
+      });
       break;
     case "inode":
       fixInode(image, structure, bytes);
@@ -76,36 +83,37 @@ function fixOne(image: ImagePart, structure: Structure): void {
       fixMapBlock(bytes, inodeSeed(image, structure.owner));
       break;
     case "xattr block": {
-      const block = structure.start / image.map.blockSize;
+      const block = structure.start / image.superblock.blockSize;
       const where = Buffer.concat([le32(block), le32(0)]);
       const parts = [bytes.subarray(0, 16), Buffer.alloc(4), bytes.subarray(20)];
-      bytes.writeUInt32LE(crc32c(image.map.checksumSeed, where, ...parts), 16);
+      bytes.writeUInt32LE(crc32c(image.superblock.checksumSeed, where, ...parts), 16);
       break;
     }
-    case "journal":
-    case "link target":
+    default:
+    // The journal's superblock and the targets of links have none.
   }
 }
 
 function fixBitmap(
-  { bytes, map }: ImagePart,
+  { bytes, structures, superblock }: Ext4Part,
   { start, owner }: Structure,
   place: { readonly length: number; readonly low: number; readonly high: number },
 ): void {
-  const descriptor = map.structures.find((one) => one.kind === "descriptor" && one.owner === owner);
+  const descriptor = structures.find((one) => one.kind === "descriptor" && one.owner === owner);
   if (descriptor === undefined) return;
-  const crc = crc32c(map.checksumSeed, bytes.subarray(start, start + place.length));
+  const crc = crc32c(superblock.checksumSeed, bytes.subarray(start, start + place.length));
   bytes.writeUInt16LE(crc & 0xffff, descriptor.start + place.low);
-  if (map.descriptorSize >= 64) bytes.writeUInt16LE(crc >>> 16, descriptor.start + place.high);
+  if (superblock.descriptorSize >= 64)
+    bytes.writeUInt16LE(crc >>> 16, descriptor.start + place.high);
 }
 
-function inodeSeed({ bytes, map }: ImagePart, number: number): number {
-  const inode = map.structures.find(({ kind, owner }) => kind === "inode" && owner === number);
+function inodeSeed({ bytes, structures, superblock }: Ext4Part, number: number): number {
+  const inode = structures.find(({ kind, owner }) => kind === "inode" && owner === number);
   const generation = bytes.readUInt32LE((inode?.start ?? 0) + 100);
-  return crc32c(map.checksumSeed, le32(number), le32(generation));
+  return crc32c(superblock.checksumSeed, le32(number), le32(generation));
 }
 
-function fixInode(image: ImagePart, { owner }: Structure, bytes: Buffer): void {
+function fixInode(image: Ext4Part, { owner }: Structure, bytes: Buffer): void {
   const hasHigh = bytes.length > 128 && bytes.readUInt16LE(128) >= 4;
   bytes.writeUInt16LE(0, 124);
   if (hasHigh) bytes.writeUInt16LE(0, 130);

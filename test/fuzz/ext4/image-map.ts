@@ -1,43 +1,16 @@
+import { fixExt4Checksums } from "./fix-checksums.ts";
+import type { ImageMap, Structure } from "../disk-image/image-kind.ts";
 import { parseInode, type Inode } from "../../../src/ext4-reader/inode.ts";
 import { fileType } from "../../../src/image-reader/file-type.ts";
 import { mapSteps } from "../../../src/ext4-reader/block-runs.ts";
 import { openVolume, descriptorOf, type Volume } from "../../../src/ext4-reader/volume.ts";
 
-/** A part of an image's metadata, and what its checksum depends on. */
-export interface Structure {
-  readonly kind:
-    | "superblock"
-    | "descriptor"
-    | "block bitmap"
-    | "inode bitmap"
-    | "inode"
-    | "directory block"
-    | "map block"
-    | "xattr block"
-    | "journal"
-    | "link target";
-  /** Bytes in the image. */
-  readonly start: number;
-  readonly length: number;
-  /** The group or the inode that it belongs to. */
-  readonly owner: number;
-}
-
-export interface ImageMap {
-  readonly structures: readonly Structure[];
-  readonly blockSize: number;
-  readonly inodesPerGroup: number;
-  readonly descriptorSize: number;
-  readonly hasChecksums: boolean;
-  readonly checksumSeed: number;
-}
-
 /** Finds the metadata of a sound image, so that mutations hit it. */
-export async function mapImage(imagePath: string): Promise<ImageMap> {
+export async function mapExt4Image(imagePath: string): Promise<ImageMap> {
   const volume = await openVolume(imagePath);
   try {
     const { superblock } = volume;
-    const { blockSize, inodesPerGroup, descriptorSize, hasChecksums, checksumSeed } = superblock;
+    const { blockSize, descriptorSize } = superblock;
     const structures: Structure[] = [{ kind: "superblock", start: 1024, length: 1024, owner: 0 }];
     const table = (superblock.firstDataBlock + 1) * blockSize;
     for (let group = 0; group < superblock.groups; group++) {
@@ -45,7 +18,12 @@ export async function mapImage(imagePath: string): Promise<ImageMap> {
       structures.push({ kind: "descriptor", start, length: descriptorSize, owner: group });
       structures.push(...structuresOfGroup(volume, group));
     }
-    return { structures, blockSize, inodesPerGroup, descriptorSize, hasChecksums, checksumSeed };
+    return {
+      structures,
+      blockSize,
+      fixChecksums: (bytes, touched) =>
+        fixExt4Checksums({ bytes, structures, superblock }, touched),
+    };
   } finally {
     await volume.file.close();
   }

@@ -7,7 +7,7 @@ import type { TreeEntry } from "../../support/tree-builder.ts";
 const BLOCK = 4096;
 
 /** Small images of all kinds of structures: ours, and those of mkfs with and without checksums, extents and a journal. */
-export async function makeImages(folder: string): Promise<readonly string[]> {
+export async function makeExt4Images(folder: string): Promise<readonly string[]> {
   const own = join(folder, "own");
   const pieces = Buffer.from("stands for a file of pieces");
   writeImage(own, [...ownEntries(), file("pieces", pieces)], {

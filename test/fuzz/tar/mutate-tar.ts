@@ -199,6 +199,7 @@ function sizeAt(archive: Buffer, header: number): number {
 }
 
 function resized(archive: Buffer, header: number, size: number): Buffer {
+  if (header + BLOCK > archive.length) return archive;
   archive.write(`${size.toString(8).padStart(11, "0")}\0`, header + 124, "latin1");
   sealHeader(archive, header);
   return archive;

@@ -1,5 +1,5 @@
 import type { FuzzTarget } from "../fuzz-target.ts";
-import { ext4Target } from "./ext4.ts";
+import { erofsTarget, ext4Target } from "./disk-images.ts";
 import { gzipTarget, zstdTarget } from "./compression.ts";
 import { configTarget, indexTarget, manifestTarget } from "./image-documents.ts";
 import { dockerConfigTarget, tokenAnswerTarget } from "./login-documents.ts";
@@ -17,6 +17,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   zstdTarget,
   mergeTarget,
   ext4Target,
+  erofsTarget,
   manifestTarget,
   indexTarget,
   configTarget,

@@ -1,20 +1,18 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { mapImage, type ImageMap, type Structure } from "../ext4/image-map.ts";
-import { fixChecksums } from "../ext4/fix-checksums.ts";
 import {
-  decodeMutation,
-  encodeMutation,
-  mutateWrites,
-  type ImageWrite,
-} from "../ext4/image-writes.ts";
-import { makeImages } from "../ext4/make-images.ts";
-import { readWholeImage } from "../ext4/read-whole-image.ts";
-import { verifyVolume } from "../../../src/ext4-reader/verify/verify-volume.ts";
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ImportError } from "../../../src/errors.ts";
-import { demand, type FuzzTarget, type OpenTarget } from "../fuzz-target.ts";
+import { demand, type OpenTarget } from "../fuzz-target.ts";
+import type { ImageKind, ImageMap, Range, Structure } from "./image-kind.ts";
+import { decodeMutation, encodeMutation, mutateWrites, type ImageWrite } from "./image-writes.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -28,18 +26,12 @@ interface Image {
   readonly map: ImageMap;
 }
 
-/** Disk images whose metadata says something else: verified, listed and read. */
-export const ext4Target: FuzzTarget = {
-  name: "ext4",
-  weight: 6,
-  open: openExt4,
-};
-
-async function openExt4(): Promise<OpenTarget> {
+/** Images whose metadata says something else: verified, listed and read. */
+export async function openImageTarget(kind: ImageKind): Promise<OpenTarget> {
   const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const folder = mkdtempSync(join(memory, "rootlift-fuzz-ext4-"));
-  const paths = await makeImages(folder);
-  const images = await Promise.all(paths.map(openImage));
+  const folder = mkdtempSync(join(memory, `rootlift-fuzz-${kind.name}-`));
+  const paths = await kind.makeImages(folder);
+  const images = await Promise.all(paths.map((path) => openImage(kind, path)));
   return {
     seeds: images.flatMap((_, image) => [
       encodeMutation({ image, fixed: true, writes: [] }),
@@ -49,7 +41,7 @@ async function openExt4(): Promise<OpenTarget> {
       const mutation = decodeMutation(input);
       return encodeMutation(mutateWrites(mutation, random, imageOf(images, mutation.image)));
     },
-    run: (input) => runImage(imageOf(images, decodeMutation(input).image), input),
+    run: (input) => runImage(kind, imageOf(images, decodeMutation(input).image), input),
     close: () => {
       for (const { fd } of images) closeSync(fd);
       rmSync(folder, { recursive: true });
@@ -57,9 +49,9 @@ async function openExt4(): Promise<OpenTarget> {
   };
 }
 
-async function openImage(path: string): Promise<Image> {
+async function openImage(kind: ImageKind, path: string): Promise<Image> {
   const pristine = readFileSync(path);
-  const map = await mapImage(path);
+  const map = await kind.mapImage(path);
   return { path, fd: openSync(path, "r+"), pristine, bytes: Buffer.from(pristine), map };
 }
 
@@ -69,23 +61,18 @@ function imageOf(images: readonly Image[], index: number): Image {
   return image;
 }
 
-async function runImage(image: Image, input: Uint8Array): Promise<void> {
+async function runImage(kind: ImageKind, image: Image, input: Uint8Array): Promise<void> {
   const { fixed, writes } = decodeMutation(input);
   const changed = apply(image, writes, fixed);
   for (const { start, length } of changed) writeSync(image.fd, image.bytes, start, length, start);
   try {
-    await readHostile(image.path);
+    await readHostile(kind, image.path);
   } finally {
     for (const { start, length } of changed) {
       image.pristine.copy(image.bytes, start, start, start + length);
       writeSync(image.fd, image.pristine, start, length, start);
     }
   }
-}
-
-interface Range {
-  readonly start: number;
-  readonly length: number;
 }
 
 /** Changes `bytes`. @returns where */
@@ -101,23 +88,26 @@ function apply(image: Image, writes: readonly ImageWrite[], fixed: boolean): rea
   const touched = map.structures.filter((structure) =>
     written.some((range) => meet(structure, range)),
   );
-  return [...written, ...fixChecksums({ bytes, map }, touched)];
+  return [...written, ...map.fixChecksums(bytes, touched)];
 }
 
 function meet(structure: Structure, { start, length }: Range): boolean {
   return start < structure.start + structure.length && structure.start < start + length;
 }
 
-/** What verify calls sound can be read to the end; both end with a result or a refusal, whatever the image. */
-async function readHostile(path: string): Promise<void> {
-  const report = await attempt(() => verifyVolume(path, { signal: NEVER }));
-  const reading = await attempt(() => readWholeImage(path, NEVER));
-  if (reading instanceof ImportError && !(report instanceof ImportError)) {
-    const isDamage = reading.code === "ERR_SNAPSHOT_DAMAGED";
-    demand(!isDamage || report.damageCount > 0, `a sound image can be read: ${reading.message}`);
+/** What verify calls sound can be read to the end; all of it ends with a result or a refusal, whatever the image. */
+async function readHostile(kind: ImageKind, path: string): Promise<void> {
+  const report = await attempt(() => kind.verify(path, NEVER));
+  const reading = await attempt(() => kind.readImage(path, NEVER));
+  const exporting = await attempt(async () => (await kind.openTree(path, NEVER)).close());
+  for (const refusal of [reading, exporting]) {
+    if (!(refusal instanceof ImportError) || report instanceof ImportError) continue;
+    const isDamage = refusal.code === "ERR_SNAPSHOT_DAMAGED";
+    demand(!isDamage || report.damageCount > 0, `a sound image can be read: ${refusal.message}`);
   }
-  if (report instanceof ImportError) throw report;
-  if (reading instanceof ImportError) throw reading;
+  for (const outcome of [report, reading, exporting]) {
+    if (outcome instanceof ImportError) throw outcome;
+  }
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<T | ImportError> {

@@ -1,6 +1,6 @@
 import { mutateBytes } from "../mutate-bytes.ts";
 import type { Random } from "../random.ts";
-import type { ImageMap, Structure } from "./image-map.ts";
+import type { ImageMap, Structure } from "./image-kind.ts";
 
 /** What is written over an image. */
 export interface ImageWrite {
@@ -89,8 +89,7 @@ function valueFor(
     case 0: {
       // The block of another structure, or the number of another inode.
       const block = Buffer.alloc(4);
-      const isInode = other.kind === "inode" || other.kind === "directory block";
-      block.writeUInt32LE(isInode ? other.owner : Math.floor(other.start / map.blockSize));
+      block.writeUInt32LE(random.oneIn(2) ? other.owner : Math.floor(other.start / map.blockSize));
       return block;
     }
     case 1: {

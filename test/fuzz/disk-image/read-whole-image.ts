@@ -1,4 +1,3 @@
-import { openExt4Image } from "../../../src/ext4-reader/ext4-image.ts";
 import { fileType } from "../../../src/image-reader/file-type.ts";
 import {
   imageFileContents,
@@ -10,13 +9,8 @@ import {
 const MOST_FILE_BYTES = 1 << 20;
 const MOST_BYTES = 8 << 20;
 
-/** Everything that an ext4 image shows. @throws ImportError */
-export async function readWholeImage(path: string, signal: AbortSignal): Promise<void> {
-  await readAll(await openExt4Image(path), signal);
-}
-
-/** Walks an image of any format, each directory once: facts, attributes, targets and contents. */
-export async function readAll<I extends ImageInode>(
+/** Walks an image, each inode once: facts, attributes, targets and contents. @throws ImportError */
+export async function readWholeImage<I extends ImageInode>(
   image: DiskImage<I>,
   signal: AbortSignal,
 ): Promise<void> {
