@@ -28,18 +28,17 @@ export async function checkRecordedBytes(
   },
 ): Promise<number> {
   const { blockBytes, firstBlocks, blockCounts, checksums } = recorded;
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const chunks = new ChunkReader(file, recorded);
   let checkedBytes = 0;
   for (const [range, firstBlock] of firstBlocks.entries()) {
     const blocks = blockCounts[range]!;
-    const start = firstBlock * blockBytes;
-    const end = start + blocks * blockBytes;
+    const end = (firstBlock + blocks) * blockBytes;
     let checksum = 0;
-    for (let at = start; at < end && end <= file.sizeBytes; at += CHUNK_BYTES) {
-      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
-      await file.read(chunk, at);
+    for (let at = firstBlock * blockBytes; at < end && end <= file.sizeBytes;) {
+      const chunk = await chunks.read(range, at, end);
       checksum = crc32(chunk, checksum);
       checkedBytes += chunk.length;
+      at += chunk.length;
       await callbacks.breathe();
     }
     if (end > file.sizeBytes || checksum !== checksums[range]) {
@@ -47,4 +46,40 @@ export async function checkRecordedBytes(
     }
   }
   return checkedBytes;
+}
+
+/** Ranges of one block each, which metadata has, are read many at once when they are neighbours. */
+class ChunkReader {
+  readonly #file: ImageFile;
+  readonly #recorded: RecordedBytes;
+  readonly #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  /** In the file: what the buffer holds. */
+  #start = 0;
+  #end = 0;
+
+  constructor(file: ImageFile, recorded: RecordedBytes) {
+    this.#file = file;
+    this.#recorded = recorded;
+  }
+
+  /** @returns bytes from `at` on, at least one, none from `end` on; borrowed until the next call */
+  async read(range: number, at: number, end: number): Promise<Buffer> {
+    if (at < this.#start || at >= this.#end) {
+      const length = Math.min(CHUNK_BYTES, this.#neighboursEnd(range, at) - at);
+      await this.#file.read(this.#buffer.subarray(0, length), at);
+      [this.#start, this.#end] = [at, at + length];
+    }
+    return this.#buffer.subarray(at - this.#start, Math.min(end, this.#end) - this.#start);
+  }
+
+  /** Where the ranges end that follow this one without a gap, as far as the file and one chunk go. */
+  #neighboursEnd(range: number, at: number): number {
+    const { blockBytes, firstBlocks, blockCounts } = this.#recorded;
+    let end = firstBlocks[range]! + blockCounts[range]!;
+    for (let next = range + 1; firstBlocks[next] === end; next++) {
+      if (end * blockBytes >= at + CHUNK_BYTES) break;
+      end += blockCounts[next]!;
+    }
+    return Math.min(end * blockBytes, this.#file.sizeBytes);
+  }
 }
