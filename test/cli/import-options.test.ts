@@ -74,7 +74,7 @@ test.each([
   ["--memory 1e3", /whole number/],
   ["--concurrency ٣", /whole number/],
   ["--output=", /--output: it must not be empty/],
-  ["--format erofs", /it must be one of ext4, dir, tar/],
+  ["--format squashfs", /it must be one of ext4, erofs, dir, tar/],
   ["--disk_mb 16777217", /16 TiB/],
   ["--format zip", /it must be one of/],
   ["--limit entries", /NAME=VALUE with one of extensionHeaderBytes/],

@@ -10,6 +10,7 @@ import {
   checkWideDirectory,
 } from "../support/ext4/extremes.ts";
 import { randomImage } from "../support/ext4/random-image.ts";
+import { EXT4 } from "../support/image-kinds.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
 /** `npm run test:ext4` does the same with more and larger images. */
@@ -28,20 +29,22 @@ test.each(
 );
 
 test("a directory of many names is hashed, and the kernel finds every name", async () => {
-  expect(await checkWideDirectory(scratchDirectory(), 12_000)).toEqual([]);
+  expect(await checkWideDirectory(scratchDirectory(), EXT4, 12_000)).toEqual([]);
 });
 
 test("many empty files are clean and take no blocks", async () => {
-  expect(await checkEmptyFiles(scratchDirectory(), 20, 400)).toEqual([]);
+  expect(await checkEmptyFiles(scratchDirectory(), EXT4, { directories: 20, files: 400 })).toEqual(
+    [],
+  );
 });
 
 test("a file with holes takes the room of its data", async () => {
-  expect(await checkSparseFile(scratchDirectory(), 6)).toEqual([]);
+  expect(await checkSparseFile(scratchDirectory(), EXT4, 6)).toEqual([]);
 });
 
 test("files of two layers that lie between each other's runs are whole", async () => {
   const size = { sizeMib: 40, leastPieces: 8 };
-  expect(await checkInterleavedFiles(scratchDirectory(), size)).toEqual([]);
+  expect(await checkInterleavedFiles(scratchDirectory(), EXT4, size)).toEqual([]);
 });
 
 test("an image that was lived in and grown twice stays clean, and keeps its tree", async () => {

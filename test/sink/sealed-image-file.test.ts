@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { BlockMoves } from "../../src/sink/block-moves.ts";
 import { BLOCK_BYTES } from "../../src/sink/block-placement.ts";
 import { SealedImageFile } from "../../src/sink/sealed-image-file.ts";
 import { RangeColumns, type ChecksummedRanges } from "../../src/sink/written-ranges.ts";
@@ -156,6 +157,86 @@ test("bodies that read back as something else are not vouched for", () => {
     expect(error).toMatchObject({
       code: "ERR_OUTPUT_IO",
       details: { offsetBytes: 10 * BLOCK_BYTES },
+    });
+  });
+});
+
+/** Moves of what lies from block `end` on, into the gap before it. */
+function movesInto(gap: Range, from: readonly Range[], end: number): BlockMoves {
+  const starts = from.map((_, at) =>
+    from.slice(0, at).reduce((sum, { blocks }) => sum + blocks, gap.first),
+  );
+  return {
+    from: Uint32Array.from(from.map(({ first }) => first)),
+    to: Uint32Array.from(starts),
+    blocks: Uint32Array.from(from.map(({ blocks }) => blocks)),
+    end,
+  };
+}
+
+test("what is moved lies at its new place with checksums, and the file ends behind it", () => {
+  const bodies = [
+    { first: 10, blocks: 20 },
+    { first: 100, blocks: 200 },
+    { first: 310, blocks: 5 },
+  ];
+  const image = imageWith(bodies);
+  withFile(image, (fd, imagePath) => {
+    const file = new SealedImageFile({
+      fd,
+      imagePath,
+      bodies: checksummed(image, bodies),
+      canPunch: true,
+      superblock: SUPERBLOCK,
+    });
+    file.release(30, 70);
+    file.release(110, 2);
+    file.release(300, 10);
+    const from = [
+      { first: 250, blocks: 50 },
+      { first: 310, blocks: 5 },
+    ];
+    const looks: number[] = [];
+    file.move(movesInto({ first: 30, blocks: 70 }, from, 250), () => looks.push(0));
+    expect(looks.length).toBeGreaterThan(2);
+    file.write(Buffer.alloc(SUPERBLOCK.bytes, 0xee), SUPERBLOCK.position);
+    const found = readFileSync(imagePath);
+    const wanted = Buffer.from(image.subarray(0, 250 * BLOCK_BYTES));
+    image.copy(wanted, 30 * BLOCK_BYTES, 250 * BLOCK_BYTES, 300 * BLOCK_BYTES);
+    image.copy(wanted, 80 * BLOCK_BYTES, 310 * BLOCK_BYTES, 315 * BLOCK_BYTES);
+    wanted.fill(0, 110 * BLOCK_BYTES, 112 * BLOCK_BYTES);
+    expect(found.equals(wanted)).toBe(true);
+    found.fill(0xee, SUPERBLOCK.position, SUPERBLOCK.position + SUPERBLOCK.bytes);
+    const { firstBlocks, blockCounts, checksums } = file.checksums();
+    const covered = [...firstBlocks].flatMap((first, at) => {
+      const blocks = blockCounts[at] ?? 0;
+      const bytes = found.subarray(first * BLOCK_BYTES, (first + blocks) * BLOCK_BYTES);
+      expect(crc32(bytes)).toBe(checksums[at]);
+      return blocksOf({ first, blocks });
+    });
+    const used = blocksOf({ first: 0, blocks: 250 }).filter(
+      (block) => found.readUInt8(block * BLOCK_BYTES + SUPERBLOCK.position) !== 0,
+    );
+    expect(covered).toEqual(used);
+  });
+});
+
+test("what is moved must be what was written", () => {
+  const bodies = [{ first: 100, blocks: 20 }];
+  const image = imageWith(bodies);
+  const ranges = checksummed(image, bodies);
+  image[119 * BLOCK_BYTES] = 0;
+  withFile(image, (fd, imagePath) => {
+    const file = new SealedImageFile({
+      fd,
+      imagePath,
+      bodies: ranges,
+      canPunch: false,
+      superblock: SUPERBLOCK,
+    });
+    const moves = movesInto({ first: 1, blocks: 99 }, [{ first: 110, blocks: 10 }], 110);
+    expect(importErrorOf(() => file.move(moves, () => undefined))).toMatchObject({
+      code: "ERR_OUTPUT_IO",
     });
   });
 });

@@ -9,7 +9,10 @@ export async function erofsProblems(imagePath: string): Promise<readonly string[
   const complaints = `${stderr}${stdout}`
     .split("\n")
     .filter((line) => line.trim() !== "" && !isOrdinary(line));
-  return [...(exitCode === 0 ? [] : [`fsck.erofs ended with exit code ${exitCode}`]), ...complaints];
+  return [
+    ...(exitCode === 0 ? [] : [`fsck.erofs ended with exit code ${exitCode}`]),
+    ...complaints,
+  ];
 }
 
 function isOrdinary(line: string): boolean {

@@ -5,15 +5,15 @@ import { isCaseSinkName, type CaseSinkName } from "./case-kit/case-sink.ts";
 import { runCase } from "./case-kit/run-case.ts";
 
 /**
- * npm run -s cases -- [--sink directory|ext4|tar] [--codes] FILE…
+ * npm run -s cases -- [--sink directory|ext4|erofs|tar] [--codes] FILE…
  *
  * Runs layer case files (testdata/README.md says their format) with the built command line: a line a failure, last
  * `N passed, N failed`; exit status 1 when any failed. A refusal must print the code that the case expects: that is what
- * `--codes` asks of other runners of these files, and here always so. Images of the sink ext4 are checked by e2fsck and mounted, archives of
- * the sink tar unpacked by GNU tar: both as root.
+ * `--codes` asks of other runners of these files, and here always so. Images of the sinks ext4 and erofs are checked by e2fsck and
+ * fsck.erofs and mounted, archives of the sink tar unpacked by GNU tar: all as root.
  */
 const LANES = 2;
-const USAGE = "usage: npm run -s cases -- [--sink directory|ext4|tar] [--codes] FILE…";
+const USAGE = "usage: npm run -s cases -- [--sink directory|ext4|erofs|tar] [--codes] FILE…";
 
 async function runCases(cases: readonly LayerCase[], sink: CaseSinkName): Promise<number> {
   const queue = [...cases];
@@ -52,7 +52,7 @@ function parseArguments(args: readonly string[]): {
       at += 1;
       const name = args[at] ?? "";
       if (!isCaseSinkName(name)) {
-        throw new Error(`there is no sink "${name}" to test, only directory, ext4 and tar`);
+        throw new Error(`there is no sink "${name}" to test, only directory, ext4, erofs and tar`);
       }
       sink = name;
     } else if (argument.startsWith("-") && argument !== "--codes") {

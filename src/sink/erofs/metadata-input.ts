@@ -6,8 +6,11 @@ import type { ImageIdentity } from "../image-identity.ts";
 
 /** The image file, whose bodies can be put closer together. */
 export interface ErofsImageFile extends ImageFile {
-  /** After all releases, before anything is written: moves blocks of bodies to released ones, and ends the file behind them. */
-  move(moves: BlockMoves): void;
+  /**
+   * After all releases, before anything is written: moves blocks of bodies to released ones, and ends the file behind them.
+   * @param beforeEach called before each piece; may throw
+   */
+  move(moves: BlockMoves, beforeEach: () => void): void;
 }
 
 export interface ErofsMetadataInput {

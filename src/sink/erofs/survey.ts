@@ -38,7 +38,7 @@ export function surveyTree(
   const { tree, bodies } = input;
   const omissions = new Omissions();
   for (let number = 1; number <= numbers.last; number++) {
-    throwWhenCancelled(input, number);
+    throwWhenCancelled(input, number - 1);
     const name = numbers.names[number]!;
     if (name === NONE) continue;
     const inode = tree.inodes[name]!;

@@ -1,5 +1,6 @@
 import { ImportError } from "../../errors.ts";
 import { BlockUsage, GROUP_BLOCKS } from "../block-usage.ts";
+import { throwWhenCancelled } from "../cancellation.ts";
 import { omissionLines } from "../omissions.ts";
 import { numberTree } from "../tree-numbers.ts";
 import { freeRuns, movedBodies, planMoves } from "./plan-moves.ts";
@@ -39,12 +40,16 @@ export function writeErofsMetadata(input: ErofsMetadataInput): ErofsMetadataResu
   const xattrs = xattrAreas(tree);
   const usage = new BlockUsage({ groups: Math.ceil(firstFreeBlock / GROUP_BLOCKS) });
   const omissions = surveyTree(input, { numbers, xattrs, usage });
-  for (const { first, blocks } of freeRuns(usage, 1, firstFreeBlock)) file.release(first, blocks);
+  let step = 0;
+  for (const { first, blocks } of freeRuns(usage, 1, firstFreeBlock)) {
+    throwWhenCancelled(input, step++);
+    file.release(first, blocks);
+  }
   const moves = planMoves(usage, firstFreeBlock);
   const bodies = movedBodies(input.bodies, moves);
   const layout = layOutInodes(input, { numbers, xattrs, bodies });
   const blocks = requireFitting(moves.end, layout);
-  file.move(moves);
+  file.move(moves, () => throwWhenCancelled(input, 0));
   writeInodes(input, { numbers, xattrs, bodies, layout, firstBlock: moves.end });
   const superblock = encodeSuperblock({
     ...identity,

@@ -1,4 +1,4 @@
-import { createCipheriv, createHash } from "node:crypto";
+import { createHash } from "node:crypto";
 import {
   createReadStream,
   mkdtempSync,
@@ -9,23 +9,28 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
 import { ImportError } from "../../../src/errors.ts";
 import { createPlacer, runSealTask } from "../../../src/pool/worker-side.ts";
 import { createExt4Sink } from "../../../src/sink/ext4/ext4-sink.ts";
-import type { BodyRef, ImageToPlace, SealedRootfs, Sink } from "../../../src/sink/sink.ts";
+import type { SealedRootfs } from "../../../src/sink/sink.ts";
+import { checksumProblems } from "../../support/checksum-problems.ts";
 import { checkImage } from "../../support/ext4-check.ts";
 import { importErrorFrom, importErrorOf } from "../../support/import-error.ts";
+import {
+  imageOf,
+  noise,
+  placeLayer,
+  sealLayers,
+  sealPlaced,
+  type Layers,
+} from "../../support/layered-image.ts";
 import { withMounted } from "../../support/loop-mount.ts";
 import { readDirectory } from "../../support/read-directory.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
-import { placeWith, sealContext } from "../../support/seal-in-thread.ts";
 import { sinkContract, type SinkUnderTest } from "../../support/sink-contract.ts";
-import { buildTree, type TreeEntry } from "../../support/tree-builder.ts";
 
 const MIB = 2 ** 20;
-const ATTRIBUTES = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 };
 
 function ext4Sink(): SinkUnderTest {
   const staging = mkdtempSync(join(tmpdir(), "rootlift-sink-"));
@@ -47,93 +52,23 @@ function ext4Sink(): SinkUnderTest {
 
 sinkContract("ext4", ext4Sink);
 
-interface Layers {
-  /** Bytes of each body of each layer, bottom first. */
-  readonly bodies: readonly (readonly Uint8Array[])[];
-  /** What the sink is told of their compressed sizes. Default: a third of the bodies. */
-  readonly layerBytes?: readonly number[];
-  /** In which order the layers are placed, side by side in turns. Default: as they are. */
-  readonly order?: readonly number[];
+interface Ext4Layers extends Layers {
   readonly diskMib?: number;
-  /** Names that survive, `layer:body`. Default: all. */
-  readonly kept?: (name: string) => boolean;
-  /** When the image says that it was made. */
-  readonly createdSeconds?: number;
   readonly epochSeconds?: number;
-  /** Layers that are placed twice, first with these bodies. */
-  readonly failed?: ReadonlyMap<number, readonly Uint8Array[]>;
 }
 
 interface Made {
   readonly imagePath: string;
   readonly sealed: SealedRootfs;
-  readonly sink: Sink;
 }
 
-function imageOf({ bodies, layerBytes, createdSeconds = 1_700_000_000 }: Layers): ImageToPlace {
-  const sizes = bodies.map((all) => all.reduce((sum, { length }) => sum + length, 0));
-  return {
-    manifestDigest: `sha256:${"1".repeat(64)}`,
-    platform: "linux/amd64",
-    createdSeconds,
-    layerBytes: layerBytes ?? sizes.map((size) => Math.ceil(size / 3)),
-  };
-}
-
-function placeLayer(sink: Sink, layer: number, bodies: readonly Uint8Array[]): BodyRef[] {
-  const placer = createPlacer(sink.placerPlan(layer));
-  try {
-    const place = placeWith(placer);
-    const refs = bodies.map((body) => place(body, ATTRIBUTES));
-    sink.placed(layer, placer.finish());
-    return refs;
-  } finally {
-    placer.close();
-  }
-}
-
-/** Writes what a failed download left, up to the point where it failed. */
-function failLayer(sink: Sink, layer: number, bodies: readonly Uint8Array[]): void {
-  const placer = createPlacer(sink.placerPlan(layer));
-  for (const body of bodies) placeWith(placer)(body, ATTRIBUTES);
-  placer.finish();
-  placer.close();
-}
-
-async function make(layers: Layers, imagePath = join(scratchDirectory(), "image")): Promise<Made> {
-  const { bodies, diskMib = 64, kept = () => true, failed } = layers;
-  const { epochSeconds } = layers;
+async function make(
+  layers: Ext4Layers,
+  imagePath = join(scratchDirectory(), "image"),
+): Promise<Made> {
+  const { diskMib = 64, epochSeconds } = layers;
   const sink = createExt4Sink({ imagePath, diskBytes: diskMib * MIB, epochSeconds });
-  await sink.prepare();
-  const order = sink.begin(imageOf(layers));
-  const all = bodies.map((_, layer) => layer);
-  const refs = new Map<Uint8Array, BodyRef>();
-  for (const layer of order === "bottom-up" ? all : (layers.order ?? all)) {
-    const garbage = failed?.get(layer);
-    if (garbage !== undefined) failLayer(sink, layer, garbage);
-    const placed = placeLayer(sink, layer, bodies[layer] ?? []);
-    for (const [index, body] of (bodies[layer] ?? []).entries())
-      refs.set(body, placed[index] ?? -1);
-  }
-  const entries = bodies
-    .flatMap((list, layer) =>
-      list.map((content, body): TreeEntry => ({ path: `${layer}:${body}`, type: "file", content })),
-    )
-    .filter(({ path }) => kept(path));
-  const tree = buildTree(entries, (content) => refs.get(content) ?? -1);
-  const sealed = await sink.seal(tree, sealContext(runSealTask, { fsync: true }));
-  return { imagePath, sealed, sink };
-}
-
-/** Bytes that no compressor and no hole takes away. */
-function noise(bytes: number, seed: string): Buffer {
-  const key = createHash("sha256").update(seed).digest();
-  const cipher = createCipheriv("aes-128-ctr", key.subarray(0, 16), key.subarray(16));
-  return cipher.update(Buffer.alloc(bytes));
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.equals(Buffer.alloc(bytes.length));
+  return { imagePath, sealed: await sealLayers(sink, layers) };
 }
 
 async function sha256OfFile(path: string): Promise<string> {
@@ -194,22 +129,9 @@ test("checksums cover all that is in the image, each range once", async () => {
     kept: (name) => name !== "1:1",
   });
   const image = readFileSync(imagePath);
-  const { blockBytes, firstBlocks, blockCounts, checksums } = sealed.checksums ?? {
-    blockBytes: 0,
-    firstBlocks: new Uint32Array(),
-    blockCounts: new Uint32Array(),
-    checksums: new Uint32Array(),
-  };
-  let end = 0;
-  for (const [range, first] of firstBlocks.entries()) {
-    expect(first).toBeGreaterThanOrEqual(end);
-    // What lies between is a hole.
-    expect(isZero(image.subarray(end * blockBytes, first * blockBytes))).toBe(true);
-    end = first + (blockCounts[range] ?? 0);
-    expect(crc32(image.subarray(first * blockBytes, end * blockBytes))).toBe(checksums[range]);
-  }
-  expect(isZero(image.subarray(end * blockBytes))).toBe(true);
-  expect(sealed.usedBytes).toBe(blockCounts.reduce((sum, blocks) => sum + blocks, 0) * blockBytes);
+  expect(checksumProblems(image, sealed.checksums)).toEqual([]);
+  const blocks = [...(sealed.checksums?.blockCounts ?? [])];
+  expect(sealed.usedBytes).toBe(blocks.reduce((sum, count) => sum + count, 0) * 4096);
   expect(statSync(imagePath).blocks * 512).toBeLessThan(sealed.usedBytes + 200_000);
 });
 
@@ -234,19 +156,12 @@ test("layers that outgrow their share of the disk are placed again, bottom-up", 
   expect(statSync(imagePath)).toMatchObject({ size: 32 * MIB, blocks: 0 });
   const refs = bodies.map((list, layer) => placeLayer(sink, layer, list));
   expect(sink.startOver(error)).toBeUndefined();
-  const entries = bodies.map(([content], layer): TreeEntry => ({
-    path: `${layer}`,
-    type: "file",
-    ...(content === undefined ? {} : { content }),
-  }));
-  const tree = buildTree(
-    entries,
-    (content) => refs[bodies.findIndex(([it]) => it === content)]?.[0] ?? -1,
-  );
-  await sink.seal(tree, sealContext(runSealTask));
+  await sealPlaced(sink, layers, refs);
   await checkImage(imagePath);
   await withMounted(imagePath, "read-only", (rootPath) => {
-    expect(readFileSync(join(rootPath, "0")).equals(bodies[0]?.[0] ?? Buffer.alloc(0))).toBe(true);
+    expect(readFileSync(join(rootPath, "0:0")).equals(bodies[0]?.[0] ?? Buffer.alloc(0))).toBe(
+      true,
+    );
   });
 });
 

@@ -2,9 +2,8 @@ import { spawnSync } from "node:child_process";
 import { lstatSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { imageProblems } from "../ext4-check.ts";
 import { extractTar } from "../extract-tar.ts";
-import { withMounted } from "../loop-mount.ts";
+import { EROFS, EXT4, type ImageKind } from "../image-kinds.ts";
 import type { CaseContext } from "./case-bytes.ts";
 import { checkRoot } from "./case-check.ts";
 import type { LayerCase } from "./case-json.ts";
@@ -18,9 +17,23 @@ export interface CaseSink {
   check(layerCase: LayerCase, outputPath: string, context: CaseContext): Promise<readonly string[]>;
 }
 
+/** Of a disk image: what its checker says, and the mounted tree. */
+function checkOfImage(kind: ImageKind): CaseSink["check"] {
+  return async (layerCase, outputPath, context) => {
+    const found = lstatSync(outputPath, { throwIfNoEntry: false });
+    if (found?.isFile() !== true) return ["exit 0, but no image file at the output"];
+    const problems = await kind.problems(outputPath);
+    const differences = await kind.withMounted(outputPath, (rootPath) =>
+      checkRoot(layerCase, rootPath, context),
+    );
+    return [...problems, ...differences];
+  };
+}
+
 export const CASE_SINKS: {
   readonly directory: CaseSink;
   readonly ext4: CaseSink;
+  readonly erofs: CaseSink;
   readonly tar: CaseSink;
 } = {
   directory: {
@@ -33,16 +46,9 @@ export const CASE_SINKS: {
   },
   ext4: {
     attempts: [{ format: "ext4", diskMb: 64 }, { format: "ext4" }],
-    check: async (layerCase, outputPath, context) => {
-      const found = lstatSync(outputPath, { throwIfNoEntry: false });
-      if (found?.isFile() !== true) return ["exit 0, but no image file at the output"];
-      const problems = await imageProblems(outputPath);
-      const differences = await withMounted(outputPath, "read-only", (rootPath) =>
-        checkRoot(layerCase, rootPath, context),
-      );
-      return [...problems, ...differences];
-    },
+    check: checkOfImage(EXT4),
   },
+  erofs: { attempts: [{ format: "erofs" }], check: checkOfImage(EROFS) },
   tar: {
     attempts: [{ format: "tar" }],
     check: async (layerCase, outputPath, context) => {

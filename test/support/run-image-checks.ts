@@ -5,17 +5,19 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { stringifyJson } from "./case-kit/case-json.ts";
+import { checkRandomErofs } from "./erofs/check-random-image.ts";
 import { checkAfterLife } from "./ext4/after-life.ts";
 import { checkRandomImage } from "./ext4/check-random-image.ts";
 import { EXTREMES } from "./ext4/extremes.ts";
 import { randomImage } from "./ext4/random-image.ts";
+import { EROFS, EXT4, type ImageKind } from "./image-kinds.ts";
 
 /**
- * npm run test:ext4 -- [--runs 300] [--seed S] [--only random|extremes]
+ * npm run test:ext4 -- [--runs 300] [--seed S] [--only random|extremes]     npm run test:erofs: the same
  *
- * The ext4 images that are too many or too large for `npm test`: random images, each checked by e2fsck, mounted, and
- * compared with the directory of the same import; the extremes; and the life of an image after it was made. Run as root,
- * with 10 GB free in the directory for temporary files.
+ * The disk images that are too many or too large for `npm test`: random images, each checked by e2fsck or fsck.erofs, mounted,
+ * and compared with the directory of the same import; the extremes; and the life of an ext4 image after it was made. Run as
+ * root, with 10 GB free in the directory for temporary files.
  */
 const AFTER_LIFE = { newFiles: 100_000, wideNames: 20_000 };
 
@@ -41,11 +43,12 @@ async function attempt(
 }
 
 /** Without shrinking: an image that failed is kept as a case file, and one that takes seconds is not shrunk in minutes. */
-async function randomImages(runs: number, seed: number): Promise<void> {
+async function randomImages(kind: ImageKind, runs: number, seed: number): Promise<void> {
+  const check = kind === EXT4 ? checkRandomImage : checkRandomErofs;
   process.stdout.write(`${runs} random images, --seed ${seed}\n`);
   for (const [run, image] of fc.sample(randomImage, { numRuns: runs, seed }).entries()) {
     const name = `random image ${run} of seed ${seed}, --disk_mb ${image.diskMb}`;
-    if (await attempt(name, (work) => checkRandomImage(image, work))) continue;
+    if (await attempt(name, (work) => check(image, work))) continue;
     const kept = join(tmpdir(), `rootlift-random-${seed}-${run}.json`);
     writeFileSync(
       kept,
@@ -57,12 +60,20 @@ async function randomImages(runs: number, seed: number): Promise<void> {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { runs: { type: "string" }, seed: { type: "string" }, only: { type: "string" } },
+    options: {
+      format: { type: "string" },
+      runs: { type: "string" },
+      seed: { type: "string" },
+      only: { type: "string" },
+    },
   });
+  const kind = values.format === "erofs" ? EROFS : EXT4;
   const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-  if (values.only !== "extremes") await randomImages(Number(values.runs ?? 300), seed);
+  if (values.only !== "extremes") await randomImages(kind, Number(values.runs ?? 300), seed);
   if (values.only !== "random") {
-    for (const { name, check } of EXTREMES) await attempt(name, check);
+    for (const { name, check } of EXTREMES) await attempt(name, (work) => check(work, kind));
+  }
+  if (values.only !== "random" && kind === EXT4) {
     await attempt(`${AFTER_LIFE.newFiles} files made in an image, which is then grown`, (work) =>
       checkAfterLife(work, AFTER_LIFE),
     );
