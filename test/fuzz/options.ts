@@ -1,7 +1,9 @@
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 import type { FuzzTarget } from "./fuzz-target.ts";
+import { BROKEN_TARGETS } from "./targets/broken.ts";
 import { TARGETS } from "./targets/index.ts";
+import { WATCH_LIMITS } from "./watch-child.ts";
 
 export const USAGE: string = `npm run fuzz -- [--minutes N] [--seed S] [--target NAME,...] [--findings DIRECTORY] [--rss-mib N]
 npm run fuzz -- --seed S --target NAME --only N[/N...]    one execution again, as a finding names it
@@ -32,7 +34,7 @@ export function parseOptions(args: readonly string[]): FuzzOptions {
       seed: { type: "string" },
       target: { type: "string" },
       findings: { type: "string", default: FINDINGS },
-      "rss-mib": { type: "string", default: "700" },
+      "rss-mib": { type: "string", default: String(WATCH_LIMITS.rssMib) },
       only: { type: "string" },
       replay: { type: "string" },
     },
@@ -49,7 +51,7 @@ export function parseOptions(args: readonly string[]): FuzzOptions {
 }
 
 export function targetNamed(name: string): FuzzTarget {
-  const target = TARGETS.find((one) => one.name === name);
+  const target = [...TARGETS, ...BROKEN_TARGETS].find((one) => one.name === name);
   if (target === undefined) throw new Error(`there is no target "${name}"\n${USAGE}`);
   return target;
 }

@@ -13,7 +13,7 @@ import { FuzzSession } from "./fuzz-session.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
 import { judge } from "./judge.ts";
 import { parseOptions, targetNamed, type FuzzOptions } from "./options.ts";
-import { watchChild } from "./watch-child.ts";
+import { watchChild, WATCH_LIMITS } from "./watch-child.ts";
 
 /**
  * npm run fuzz -- --minutes N --seed S [--target NAME,...]
@@ -52,7 +52,7 @@ async function fuzz(
       first = await watchChild(
         { ...task, seconds: seconds - elapsed() },
         {
-          rssMib: options.rssMib,
+          limits: { ...WATCH_LIMITS, rssMib: options.rssMib },
           signal,
           onProgress: (progress) => {
             const more = { seconds: elapsed(), findings: store.count(target.name) };

@@ -7,18 +7,32 @@ import { readRunningInput } from "./running-input.ts";
 
 const CHILD = join(import.meta.dirname, "fuzz-child.ts");
 const LOOK_MS = 500;
-/** Processor time for one execution; the slowest honest ones take a hundredth of it. */
-const MOST_CPU_SECONDS = 5;
-/** An execution that waits for what never comes sleeps; on a busy machine it may be long awake without a processor. */
-const MOST_SLEEP_SECONDS = 120;
-const HEAP_MIB = 512;
 /** `sysconf(_SC_CLK_TCK)` on every Linux. */
 const TICKS_A_SECOND = 100;
 const PAGE_BYTES = 4096;
 
+export interface WatchLimits {
+  /** Processor time for one execution; the slowest honest ones take a hundredth of the default. */
+  readonly cpuSeconds: number;
+  /** An execution that waits for what never comes sleeps; on a busy machine it may be long awake without a processor. */
+  readonly sleepSeconds: number;
+  /** What V8 may have for objects. */
+  readonly heapMib: number;
+  /** All of the process. */
+  readonly rssMib: number;
+}
+
+export const WATCH_LIMITS: WatchLimits = {
+  cpuSeconds: 5,
+  sleepSeconds: 120,
+  heapMib: 512,
+  rssMib: 700,
+};
+
 export interface ChildEvents {
   /** Ends the process before its time. */
   readonly signal: AbortSignal;
+  readonly limits: WatchLimits;
   readonly onProgress: (progress: Progress) => void;
   readonly onFinding: (finding: Finding) => void;
 }
@@ -33,10 +47,10 @@ type Ending = { readonly kind: "hang" | "memory" | "crash"; readonly message: st
  */
 export async function watchChild(
   task: ChildTask,
-  { rssMib, signal, onProgress, onFinding }: ChildEvents & { readonly rssMib: number },
+  { limits, signal, onProgress, onFinding }: ChildEvents,
 ): Promise<number | undefined> {
   const child = fork(CHILD, [JSON.stringify(task)], {
-    execArgv: [`--max-old-space-size=${HEAP_MIB}`],
+    execArgv: [`--max-old-space-size=${limits.heapMib}`],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let stderr = "";
@@ -49,7 +63,7 @@ export async function watchChild(
   });
   const stop = (): boolean => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);
-  const ending = await endOf(child, task.notePath, rssMib);
+  const ending = await endOf(child, task.notePath, limits);
   signal.removeEventListener("abort", stop);
   if (signal.aborted || (isDone && ending === undefined)) return undefined;
   const noted = readRunningInput(task.notePath);
@@ -68,14 +82,14 @@ export async function watchChild(
   return Number(noted.lineage.split("/").at(-1)) + 1;
 }
 
-function endOf(child: ChildProcess, notePath: string, rssMib: number): Promise<Ending> {
+function endOf(child: ChildProcess, notePath: string, limits: WatchLimits): Promise<Ending> {
   return new Promise((resolve) => {
     let ending: Ending;
     const watcher = setInterval(() => {
       ending ??= troubleOf();
       if (ending !== undefined) child.kill("SIGKILL");
     }, LOOK_MS);
-    const troubleOf = createWatch(child.pid ?? 0, notePath, rssMib);
+    const troubleOf = createWatch(child.pid ?? 0, notePath, limits);
     child.once("exit", (status, signal) => {
       clearInterval(watcher);
       const died =
@@ -85,7 +99,7 @@ function endOf(child: ChildProcess, notePath: string, rssMib: number): Promise<E
   });
 }
 
-function createWatch(pid: number, notePath: string, rssMib: number): () => Ending {
+function createWatch(pid: number, notePath: string, limits: WatchLimits): () => Ending {
   let lineage = "";
   let since = { cpu: 0, awake: performance.now() };
   return () => {
@@ -97,17 +111,17 @@ function createWatch(pid: number, notePath: string, rssMib: number): () => Endin
       since = { cpu: usage.cpuSeconds, awake: performance.now() };
     }
     if (!usage.sleeps) since.awake = performance.now();
-    if (usage.rssMib > rssMib) {
-      return { kind: "memory", message: `it holds more than ${rssMib} MiB` };
+    if (usage.rssMib > limits.rssMib) {
+      return { kind: "memory", message: `it holds more than ${limits.rssMib} MiB` };
     }
     // Before the first execution the seeds are made.
     if (running === "") return undefined;
     const asleep = (performance.now() - since.awake) / 1000;
-    if (asleep > MOST_SLEEP_SECONDS) return { kind: "hang", message: "one execution never ends" };
-    if (usage.cpuSeconds - since.cpu > MOST_CPU_SECONDS) {
+    if (asleep > limits.sleepSeconds) return { kind: "hang", message: "one execution never ends" };
+    if (usage.cpuSeconds - since.cpu > limits.cpuSeconds) {
       return {
         kind: "hang",
-        message: `one execution takes longer than ${MOST_CPU_SECONDS} s of CPU`,
+        message: `one execution takes longer than ${limits.cpuSeconds} s of CPU`,
       };
     }
     return undefined;
