@@ -104,7 +104,8 @@ export class RangeLanes {
       if (complete || receivedTo === endByte || !overtaken) continue;
       this.#drop(lane);
       // Some hosts take the request and never send a byte (microk8s issue 5404); others are no faster than the stream.
-      this.#count(lane, true, "a range came too late to be of use");
+      const { host = "" } = this.#options.link;
+      if (this.#options.trust.failed(host)) this.#refuse("ranges come too late to be of use");
     }
   }
 
@@ -222,15 +223,20 @@ export class RangeLanes {
 
   #count({ startByte, endByte }: Region, passing: boolean, why: string): void {
     const { link, trust, retries, what } = this.#options;
-    const { host = "" } = link;
-    const told = trust.allows(host) ? `; ${host} is not asked for ranges any more` : "";
-    if (passing && !trust.failed(host)) {
-      const part = `bytes ${startByte}-${endByte - 1} of ${what}`;
-      retries.tell({ what: part, why, attempt: 2, delayMs: 0 });
+    if (!passing || trust.failed(link.host ?? "")) {
+      this.#refuse(why);
       return;
     }
+    const part = `bytes ${startByte}-${endByte - 1} of ${what}`;
+    retries.tell({ what: part, why, attempt: 2, delayMs: 0 });
+  }
+
+  #refuse(why: string): void {
+    const { link, trust, retries, what } = this.#options;
+    const { host = "" } = link;
     trust.refuse(host);
-    retries.tell({ what, why: `${why}${told}`, attempt: 2, delayMs: 0 });
+    const told = `${why}; ${host} is not asked for ranges any more`;
+    retries.tell({ what, why: told, attempt: 2, delayMs: 0 });
     this.stop();
   }
 }

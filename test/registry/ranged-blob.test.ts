@@ -246,7 +246,7 @@ test("a layer that fails for good fails with its first stream's error", async ()
 
 test("a chunk that is late is asked for again from where it stands", async () => {
   const registry = await slowRegistry();
-  // The third range, once others have come.
+  // The fifth range, once others have come; nobody gives up on it by the clock.
   registry.faults.add({
     on: "blob",
     kind: "stall",
