@@ -76,18 +76,17 @@ async function demandingImage(compression: "gzip" | "zstd"): Promise<TestImage> 
   return { layers: [await makeLayer(base, compression), await makeLayer(change, compression)] };
 }
 
+function pushLayout(layout: string, reference: string): void {
+  const [from, to] = [`oci:${layout}:t`, `docker://${reference}`];
+  execFileSync("skopeo", ["copy", "-q", "--dest-tls-verify=false", from, to]);
+}
+
 test("an image from Debian's docker-registry makes the same tree as umoci makes of it", async () => {
   const work = scratchDirectory();
   const layout = join(work, "layout");
   writeOciLayout(layout, "t", await demandingImage("gzip"));
   const reference = `${registry.host}/peers/demanding:1`;
-  execFileSync("skopeo", [
-    "copy",
-    "-q",
-    "--dest-tls-verify=false",
-    `oci:${layout}:t`,
-    `docker://${reference}`,
-  ]);
+  pushLayout(layout, reference);
   execFileSync("umoci", ["raw", "unpack", "--image", `${layout}:t`, join(work, "theirs")], {
     stdio: "ignore",
   });
@@ -110,13 +109,7 @@ test("the same image with zstd layers makes the same tree as with gzip layers", 
     const layout = join(work, `layout-${compression}`);
     writeOciLayout(layout, "t", await demandingImage(compression));
     const reference = `${registry.host}/peers/${compression}:1`;
-    execFileSync("skopeo", [
-      "copy",
-      "-q",
-      "--dest-tls-verify=false",
-      `oci:${layout}:t`,
-      `docker://${reference}`,
-    ]);
+    pushLayout(layout, reference);
     const output = join(work, compression);
     const run = await runTl(["import", reference, "--format", "dir", "--output", output], {
       home: join(work, "home"),
@@ -135,13 +128,7 @@ test("a multi-platform image that skopeo pushed gives the platform that was aske
     platform: { os: "linux", architecture: "arm64" },
   });
   const reference = `${registry.host}/peers/arm:1`;
-  execFileSync("skopeo", [
-    "copy",
-    "-q",
-    "--dest-tls-verify=false",
-    `oci:${layout}:t`,
-    `docker://${reference}`,
-  ]);
+  pushLayout(layout, reference);
   const home = join(work, "home");
   const wrong = await runTl(["import", reference, "--platform", "linux/s390x"], { home });
   expect(wrong).toMatchObject({ exitCode: 1 });

@@ -28,6 +28,18 @@ function refused(document: unknown, layers = 1): ImportError {
   return error;
 }
 
+const RUN_KEYS = [
+  "User",
+  "Env",
+  "Entrypoint",
+  "Cmd",
+  "WorkingDir",
+  "Labels",
+  "ExposedPorts",
+  "Volumes",
+  "StopSignal",
+] as const;
+
 test("all that a sandbox needs is read", () => {
   const config = {
     User: "1000:1000",
@@ -58,18 +70,7 @@ test("all that a sandbox needs is read", () => {
 
 test("null, absent and empty are the same", () => {
   const nothing = { env: [], labels: {}, exposedPorts: [], volumes: [] };
-  const keys = [
-    "User",
-    "Env",
-    "Entrypoint",
-    "Cmd",
-    "WorkingDir",
-    "Labels",
-    "ExposedPorts",
-    "Volumes",
-    "StopSignal",
-  ];
-  const nulls = Object.fromEntries(keys.map((key) => [key, null]));
+  const nulls = Object.fromEntries(RUN_KEYS.map((key) => [key, null]));
   const empty = {
     User: "",
     Env: [],
@@ -140,17 +141,7 @@ test("a label named __proto__ is a label", () => {
 });
 
 test("any field replaced by anything gives a config or ERR_MANIFEST_INVALID", () => {
-  const key = fc.constantFrom(
-    "User",
-    "Env",
-    "Entrypoint",
-    "Cmd",
-    "WorkingDir",
-    "Labels",
-    "ExposedPorts",
-    "Volumes",
-    "StopSignal",
-  );
+  const key = fc.constantFrom(...RUN_KEYS);
   const top = fc.constantFrom(
     "os",
     "architecture",
