@@ -28,8 +28,8 @@ export interface Limits {
   readonly entries: number;
   /**
    * Names, link targets and extended attributes of one image, bytes: all are held in memory. A million entries have some
-   * 20 MB in the tree. Layers that wait to be merged hold whole paths (100 MB a million), and all of them together have as
-   * much again. Attack: 8 MB of gzip hold a gigabyte of attributes.
+   * 20 MB in the tree. What waits to be merged counts with its whole memory, some 20 MB a million where that is packed
+   * (`pool/packed-batch.ts`). Attack: 8 MB of gzip hold a gigabyte of attributes.
    */
   readonly metadataBytes: number;
   /** Extended attributes of one inode. */
@@ -77,7 +77,7 @@ export const DEFAULT_LIMITS: Limits = {
   linkTargetBytes: 4095,
   symlinksFollowed: 40,
   entries: 10_000_000,
-  metadataBytes: 1 << 29,
+  metadataBytes: 1 << 27,
   xattrs: 128,
   xattrNameBytes: 255,
   xattrValueBytes: 65_536,

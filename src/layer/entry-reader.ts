@@ -4,7 +4,7 @@ import { LINK_START, TypeFlag } from "./tar-header.ts";
 import { WHITEOUT_PREFIX_BYTES, kindOfName, lastNameStart } from "./whiteout.ts";
 import { appendCleanPath, lengthProblem } from "./clean-path.ts";
 import { clampSeconds, parsePaxTime } from "./tar-numbers.ts";
-import { encodeEntryXattrs } from "./entry-xattrs.ts";
+import { appendEntryXattrs } from "./entry-xattrs.ts";
 import { printable } from "../errors.ts";
 import { limitDetails, raiseLimit } from "../limits.ts";
 import { sparseForm } from "./gnu-sparse.ts";
@@ -255,9 +255,8 @@ export class EntryReader {
   #appendXattrs(entry: EntryDraft, { pax }: ExtensionHeaders): void {
     const { arena } = this.#builder;
     entry.xattrsAt = arena.length;
-    arena.append(
-      encodeEntryXattrs(pax.xattrs, entry.type, { limits: this.#limits, fault: this.fault }),
-    );
+    const owner = { type: entry.type, limits: this.#limits, fault: this.fault };
+    appendEntryXattrs(arena, pax.xattrs, owner);
     entry.xattrsLength = arena.length - entry.xattrsAt;
   }
 }

@@ -1,7 +1,8 @@
 import { EntryType } from "./entry-batch.ts";
 import { limitFault } from "./fault.ts";
 import { printable } from "../errors.ts";
-import { encodeXattrs } from "./xattr-list.ts";
+import { appendXattrs } from "./xattr-list.ts";
+import type { ByteArena } from "./byte-arena.ts";
 import type { LayerFault } from "./fault.ts";
 import type { Limits } from "../limits.ts";
 import type { Xattr } from "./xattr-list.ts";
@@ -9,17 +10,24 @@ import type { Xattr } from "./xattr-list.ts";
 /** What an encoded list can hold, and the kernel too. */
 const LONGEST_NAME = 255;
 
+/** Whose attributes they are. */
+export interface XattrOwner {
+  readonly type: EntryType;
+  readonly limits: Limits;
+  readonly fault: LayerFault;
+}
+
 /**
- * The extended attributes of one entry, encoded: the last of each name, without those that must not or cannot be set.
+ * Appends the extended attributes of one entry, encoded: the last of each name, without those that must not or cannot be set.
  *
  * @param records those of the pax header, in order
  * @throws ImportError ERR_LIMIT_EXCEEDED, ERR_LAYER_CORRUPT for an empty name
  */
-export function encodeEntryXattrs(
+export function appendEntryXattrs(
+  arena: ByteArena,
   records: readonly Xattr[],
-  type: EntryType,
-  { limits, fault }: { readonly limits: Limits; readonly fault: LayerFault },
-): Uint8Array {
+  { type, limits, fault }: XattrOwner,
+): void {
   const kept = new Map<string, Xattr>();
   for (const xattr of records) {
     const name = Buffer.from(xattr.name).toString("latin1");
@@ -39,7 +47,7 @@ export function encodeEntryXattrs(
     const problem = `has ${total} bytes of extended attributes`;
     throw limitFault(fault, limits, { limit: "xattrTotalBytes", value: total, problem });
   }
-  return encodeXattrs(xattrs);
+  appendXattrs(arena, xattrs);
 }
 
 function isPlaceable(name: string, type: EntryType): boolean {

@@ -1,3 +1,7 @@
+import { ByteArena } from "./byte-arena.ts";
+
+const HEAD_BYTES = 5;
+
 /** An extended attribute: `name` as the kernel knows it (`security.capability`), any bytes as its value. */
 export interface Xattr {
   readonly name: Uint8Array;
@@ -9,14 +13,22 @@ export interface Xattr {
  * value; sorted by name bytes, so that equal sets are equal bytes. No attributes are no bytes.
  */
 export function encodeXattrs(xattrs: readonly Xattr[]): Uint8Array {
+  const arena = new ByteArena(
+    xattrs.reduce((sum, { name, value }) => sum + HEAD_BYTES + name.length + value.length, 0),
+  );
+  appendXattrs(arena, xattrs);
+  return arena.bytes;
+}
+
+/** `encodeXattrs` without bytes of its own: those of a million entries would be garbage for the collector. */
+export function appendXattrs(arena: ByteArena, xattrs: readonly Xattr[]): void {
   const sorted = xattrs.toSorted((a, b) => Buffer.compare(a.name, b.name));
-  const parts = sorted.flatMap(({ name, value }) => {
-    const head = Buffer.alloc(5);
-    head.writeUInt8(name.length, 0);
-    head.writeUInt32LE(value.length, 1);
-    return [head, name, value];
-  });
-  return Buffer.concat(parts);
+  for (const { name, value } of sorted) {
+    const { length } = value;
+    arena.append(Uint8Array.of(name.length, length, length >>> 8, length >>> 16, length >>> 24));
+    arena.append(name);
+    arena.append(value);
+  }
 }
 
 /** The inverse of `encodeXattrs`; names and values are views of `bytes`. */

@@ -20,7 +20,14 @@ const ENTRY_BYTES = 3 * WIDE + 11 * WORD + 2 + 1;
 /** Of node:zlib, for its output. */
 const LEAST_CHUNK = 64;
 /** Fastest: paths and columns repeat so much that it leaves a tenth of an ordinary batch. */
-const PARAMS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
+
+declare global {
+  /** ES2024, in Node since version 21; the compiler's `lib` is ES2023. */
+  interface ArrayBuffer {
+    transfer(byteLength: number): ArrayBuffer;
+  }
+}
 
 /** What a batch takes in memory, bytes. */
 export function heldBytes(batch: HeldBatch): number {
@@ -28,11 +35,30 @@ export function heldBytes(batch: HeldBatch): number {
   return columnsOf(batch).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
+/** @param batch is of no more use afterwards */
 export function packBatch(batch: EntryBatch): PackedBatch {
-  const columns = columnsOf(batch).map(bytesOf);
-  const packed = zstdCompressSync(Buffer.concat(columns), PARAMS);
-  // Cut to what it has: the compressor sets aside more, and what waits is counted by its length.
-  return { count: batch.count, byteCount: batch.bytes.length, packed: Uint8Array.from(packed) };
+  const { count, bytes } = batch;
+  const byteCount = bytes.length;
+  const columns = columnsOf(batch);
+  const whole = Buffer.concat(columns.map(bytesOf));
+  for (const { buffer } of columns) free(buffer);
+  // One piece of output: `ZSTD_COMPRESSBOUND`, roughly.
+  const chunkSize = whole.length + (whole.length >> 7) + 1024;
+  const output = zstdCompressSync(whole, { params: PARAMS, chunkSize });
+  // A copy, cut to what it has: what waits is counted by its length.
+  const packed = Uint8Array.from(output);
+  free(whole.buffer);
+  free(output.buffer);
+  return { count, byteCount, packed };
+}
+
+/**
+ * Gives a buffer back at once. Left to the collector, those of a layer pile up to hundreds of megabytes: it does not know
+ * that there is memory behind them to be short of.
+ */
+function free(buffer: ArrayBufferLike): void {
+  // Small Buffers share one.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 export function unpackBatch({ count, byteCount, packed }: PackedBatch): EntryBatch {
@@ -93,7 +119,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** The batches of a layer for whoever merges it: each pass unpacks them anew, one at a time. */
+/** The batches of a layer for whoever merges it: each pass unpacks them anew, one at a time, and each is gone after its turn. */
 export class LayerBatches implements Iterable<EntryBatch> {
   readonly #held: readonly HeldBatch[];
 
@@ -102,6 +128,13 @@ export class LayerBatches implements Iterable<EntryBatch> {
   }
 
   *[Symbol.iterator](): Generator<EntryBatch> {
-    for (const batch of this.#held) yield "packed" in batch ? unpackBatch(batch) : batch;
+    for (const held of this.#held) {
+      if (!("packed" in held)) yield held;
+      else {
+        const batch = unpackBatch(held);
+        yield batch;
+        free(batch.bytes.buffer);
+      }
+    }
   }
 }

@@ -1,5 +1,8 @@
 import { grownUint8, nextLength } from "./growable.ts";
 
+/** From 1 MiB on: twice what an image may have, so that no copy of 64 MiB is left behind. */
+const RESERVED_TIMES = 256;
+
 /**
  * Bytes that are only ever appended: names, link targets, xattrs. Offsets stay valid; `bytes` moves when it grows. In shared
  * memory, since workers read the tree (the one of layer/ is for one thread).
@@ -13,7 +16,7 @@ export class ByteArena {
     const offset = this.length;
     const needed = offset + end - start;
     if (needed > this.bytes.length) {
-      this.bytes = grownUint8(this.bytes, nextLength(this.bytes.length, needed));
+      this.bytes = grownUint8(this.bytes, nextLength(this.bytes.length, needed), RESERVED_TIMES);
     }
     // A call of `set` costs more than the few bytes of a name.
     if (end - start > 64) this.bytes.set(source.subarray(start, end), offset);

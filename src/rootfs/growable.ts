@@ -22,10 +22,15 @@ export function nextLength(length: number, needed: number): number {
   return Math.max(FIRST_LENGTH, length * 2, needed);
 }
 
-export function grownUint8(old: Uint8Array, length: number): Uint8Array {
+/** @param reservedTimes more for what grows without relation to the number of entries */
+export function grownUint8(
+  old: Uint8Array,
+  length: number,
+  reservedTimes: number = RESERVED_TIMES,
+): Uint8Array {
   const grown = inPlace(old.buffer, length);
   if (grown !== undefined) return new Uint8Array(grown, 0, length);
-  const next = new Uint8Array(allocate(length), 0, length);
+  const next = new Uint8Array(allocate(length, reservedTimes), 0, length);
   next.set(old);
   return next;
 }
@@ -62,7 +67,7 @@ function inPlace(buffer: ArrayBufferLike, byteLength: number): SharedArrayBuffer
 }
 
 /** Small trees are many (one a test, one an import of a small image): they do without address space of their own. */
-function allocate(byteLength: number): SharedArrayBuffer {
+function allocate(byteLength: number, reservedTimes = RESERVED_TIMES): SharedArrayBuffer {
   if (byteLength < IN_PLACE_BYTES) return new SharedArrayBuffer(byteLength);
-  return new SharedArrayBuffer(byteLength, { maxByteLength: byteLength * RESERVED_TIMES });
+  return new SharedArrayBuffer(byteLength, { maxByteLength: byteLength * reservedTimes });
 }

@@ -91,6 +91,7 @@ describe("any compression, in any pieces", () => {
       compressedBytes: blobs.gzip.length,
       decodedBytes: tar.length,
       entries: 8,
+      bodies: 3,
       bodyBytes: 210_004,
     });
     expect(decodeLayer(tar, blobs.zstd).summary.compression).toBe("zstd");
