@@ -240,9 +240,14 @@ export function isExcused({ peer, kind, detail }: Outcome, traits: Traits): bool
   if (traits.climbs && (peer !== "umoci" || kind === "accepts")) return true;
   // "a hard link's mode, owner, time"
   if (traits.hardLinks && kind === "differs" && onlyOfLinks(detail)) return true;
-  if (peer === "umoci") return false;
+  // "a parent without an entry"
+  if (peer === "umoci") return traits.impliedParents && kind === "differs" && onlyTimes(detail);
   // "a whiteout", "a name through a symlink of the archive", "another type over a directory with children"
   return traits.whiteouts || traits.throughLink || traits.replacesDirectory;
+}
+
+function onlyTimes(detail: string): boolean {
+  return detail.split("; ").every((part) => part.startsWith("time of "));
 }
 
 function onlyOfLinks(detail: string): boolean {

@@ -123,6 +123,7 @@ export interface Traits {
   readonly replacesDirectory: boolean;
   readonly hardLinks: boolean;
   readonly whiteouts: boolean;
+  readonly impliedParents: boolean;
 }
 
 export function traitsOf({ fields }: LayerCase): Traits {
@@ -138,10 +139,8 @@ export function traitsOf({ fields }: LayerCase): Traits {
     new Set(named.filter(({ type }) => wanted(type)).map(({ parts }) => parts.join("/")));
   const links = names((type) => type === "symlink" || type === "hardlink");
   const others = names((type) => type !== "dir");
-  const directories = new Set([
-    ...names((type) => type === "dir"),
-    ...named.flatMap(({ parts }) => above(parts)),
-  ]);
+  const explicit = names((type) => type === "dir");
+  const directories = new Set([...explicit, ...named.flatMap(({ parts }) => above(parts))]);
   const ways = named.flatMap(({ type, parts, link }) => [
     ...above(parts),
     ...(type === "hardlink" ? above(link) : []),
@@ -151,6 +150,7 @@ export function traitsOf({ fields }: LayerCase): Traits {
     throughLink: ways.some((way) => links.has(way)),
     replacesDirectory: [...others].some((name) => directories.has(name)),
     hardLinks: named.some(({ type }) => type === "hardlink"),
+    impliedParents: ways.some((way) => !explicit.has(way)),
     whiteouts: named.some(({ parts }) => parts.at(-1)?.startsWith(".wh.") === true),
   };
 }

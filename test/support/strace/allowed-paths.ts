@@ -46,7 +46,7 @@ const RUNTIME: readonly AllowedReading[] = [
     why: "OpenSSL's configuration and the machine's certificates",
   },
   {
-    paths: /^\/proc\/(?:self|\d+)\/(?:maps|cgroup|status|mountinfo|stat|fd|exe)$/,
+    paths: /^\/proc\/(?:thread-self|(?:self|\d+)\/(?:maps|cgroup|status|mountinfo|stat|fd|exe))$/,
     why: "the process about itself: its memory limit, umask, mounts",
   },
   {
