@@ -99,7 +99,8 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     name: "builder_disk_mb",
     value: "MB",
     group: RESOURCES,
-    describe: "Disk that the import may use while it runs, in MiB [default: no limit]",
+    describe:
+      "What all layers together may unpack to while they are imported, in MiB [default: no limit]",
   },
   {
     name: "no-same-owner",
