@@ -62,10 +62,13 @@ function targetOf(scheme: "http" | "https", rest: string): HttpTarget | TargetPr
   };
 }
 
-/** Without the fragment; bytes that may not stand in a request line are percent-encoded, all others stay as they are. */
+/** Without the fragment; what may not stand in a request line is percent-encoded, all else stays as it is. */
 function sendable(path: string): string {
   const [withoutFragment = ""] = path.split("#");
-  return withoutFragment.replaceAll(/[^\u0021-\u007e]+/gu, (part) => encodeURIComponent(part));
+  return withoutFragment.replaceAll(/[^\u0021-\u007e]+/gu, (part) =>
+    // Attack: half a surrogate pair in an image's `urls` is no character that could be encoded.
+    encodeURIComponent(part.replaceAll(/\p{Surrogate}/gu, "\ufffd")),
+  );
 }
 
 function mergeRelative(basePath: string, relative: string): string {

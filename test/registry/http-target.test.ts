@@ -24,6 +24,12 @@ test("spaces, control characters and other letters are escaped, since they would
   expect(target("http://h/a b\r\nX-Evil: 1?é").path).toBe("/a%20b%0D%0AX-Evil:%201?%C3%A9");
 });
 
+test("half a surrogate pair, which JSON may hold, is the replacement character as in every browser", () => {
+  const url = "https://h/a\ud800b?\udc00";
+  expect(target(url).path).toBe("/a%EF%BF%BDb?%EF%BF%BD");
+  expect(`https://h${target(url).path}`).toBe(new URL(url).href);
+});
+
 test("a fragment is not sent", () => {
   expect(target("http://h/a?b#c").path).toBe("/a?b");
 });

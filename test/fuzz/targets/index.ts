@@ -5,6 +5,7 @@ import { configTarget, indexTarget, manifestTarget } from "./image-documents.ts"
 import { dockerConfigTarget, tokenAnswerTarget } from "./login-documents.ts";
 import { mergeTarget } from "./merge.ts";
 import { paxTarget } from "./pax.ts";
+import { answerTarget } from "./registry-answers.ts";
 import { sparseTarget, tarTarget } from "./tar.ts";
 import { challengeTarget, commandLineTarget, platformTarget, referenceTarget } from "./texts.ts";
 
@@ -24,6 +25,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   dockerConfigTarget,
   tokenAnswerTarget,
   challengeTarget,
+  answerTarget,
   referenceTarget,
   platformTarget,
   commandLineTarget,
