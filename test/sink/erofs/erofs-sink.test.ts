@@ -52,10 +52,10 @@ async function make(layers: ErofsLayers): Promise<Made> {
   return { imagePath, sealed, image: readFileSync(imagePath) };
 }
 
-/** Large enough to be dealt runs side by side. */
+/** The second layer is longer than a run, so that its neighbours lie between its blocks. */
 const THREE_LAYERS = [
   [noise(3_900_000, "a"), noise(5, "b"), noise(4096, "c")],
-  [noise(4_000_000, "d"), noise(70_000, "e"), noise(60_000, "f")],
+  [noise(9_000_000, "d"), noise(70_000, "e"), noise(60_000, "f")],
   [noise(2_000_000, "g"), noise(10, "h")],
 ];
 
@@ -130,7 +130,7 @@ test("checksums cover all that is in the image, each range once", async () => {
   expect(sealed.usedBytes).toBe(blocks.reduce((sum, count) => sum + count, 0) * 4096);
 });
 
-test("small images and those of one layer are placed bottom-up, each file in one piece", async () => {
+test("files of small images and of those of one layer lie in one piece", async () => {
   for (const bodies of [
     [[noise(9_000_000, "a"), noise(5, "b")]],
     [[noise(9000, "a")], [noise(9, "b")]],
