@@ -46,8 +46,9 @@ const RUNTIME: readonly AllowedReading[] = [
     why: "OpenSSL's configuration and the machine's certificates",
   },
   {
-    paths: /^\/proc\/(?:thread-self|(?:self|\d+)\/(?:maps|cgroup|status|mountinfo|stat|fd|exe))$/,
-    why: "the process about itself: its memory limit, umask, mounts",
+    paths:
+      /^\/proc\/(?:thread-self|(?:self|\d+)\/(?:maps|cgroup|status|mountinfo|stat|fd|exe|task\/\d+\/schedstat))$/,
+    why: "the process about itself: its limits, umask, mounts, and what its threads do",
   },
   {
     paths: /^\/proc\/(?:meminfo|version_signature|sys\/vm\/overcommit_memory|cpuinfo)$/,
@@ -76,7 +77,7 @@ export function violationsOf(touches: readonly Touch[], premises: Premises): rea
   const made = new Set<string>();
   return touches.flatMap((touch) => {
     const why = violation(touch, { ...premises, made });
-    if (/^mkdir/.test(touch.call.name) && touch.call.result === "0") made.add(touch.path);
+    if (touch.call.name.startsWith("mkdir") && touch.call.result === "0") made.add(touch.path);
     return why === undefined ? [] : [`${why}: ${touch.path} (${touch.call.line.slice(0, 300)})`];
   });
 }
