@@ -3,9 +3,9 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { hostileInputs, type Expected, type HostileInput } from "./hostile/hostile-inputs.ts";
+import { importHostile, outcomeOf, problemOf } from "./hostile/import-hostile.ts";
+import { hostileInputs, type HostileInput } from "./hostile/hostile-inputs.ts";
 import { writeHostileLayout } from "./hostile/hostile-layout.ts";
-import { measuredRun, type MeasuredRun } from "./hostile/measured-import.ts";
 
 /**
  * npm run test:hostile -- [--format dir|ext4|tar] [--only TEXT] [--scale 1] [--command PATH]
@@ -14,51 +14,11 @@ import { measuredRun, type MeasuredRun } from "./hostile/measured-import.ts";
  * never more than 400 MB of memory. A line an input; last `N passed, N failed`. As root, with 20 GB free in the directory
  * for temporary files.
  */
-const MOST_RSS_BYTES = 400e6;
 const COMMAND = resolve(import.meta.dirname, "../../bin/tl.js");
 
 interface Choice {
   readonly formats: readonly string[];
   readonly command: string;
-}
-
-function outcomeOf(run: MeasuredRun): { readonly text: string; readonly facts: unknown } {
-  const { exitCode, signal, stdout, stderr } = run;
-  if (exitCode === 0) {
-    const record: { entries: number } = JSON.parse(stdout);
-    return { text: `${record.entries} entries`, facts: { entries: record.entries } };
-  }
-  const last = stderr.trimEnd().split("\n").at(-1) ?? "";
-  try {
-    const { error }: { error: { code: string; details: { limit?: string } } } = JSON.parse(last);
-    const { code, details } = error;
-    const limit = details.limit === undefined ? {} : { limit: details.limit };
-    const text = details.limit === undefined ? code : `${code} ${details.limit}`;
-    return { text, facts: { code, ...limit } };
-  } catch {
-    return { text: `CRASH ${signal ?? exitCode}: ${stderr.slice(-300)}`, facts: undefined };
-  }
-}
-
-function problemOf(run: MeasuredRun, facts: unknown, expected: Expected): string | undefined {
-  if (JSON.stringify(facts) !== JSON.stringify(expected)) return `not ${JSON.stringify(expected)}`;
-  return run.peakRssBytes > MOST_RSS_BYTES ? "too much memory" : undefined;
-}
-
-async function importInput(
-  input: HostileInput,
-  format: string,
-  { work, command }: { readonly work: string; readonly command: string },
-): Promise<MeasuredRun> {
-  const home = join(work, `store-${format}`);
-  const args = ["sbx", "image", "import", `oci:${join(work, "layout")}:case`, "--json"];
-  const options = ["--format", format, "--no-fsync", ...(input.options ?? [])];
-  const run = await measuredRun([command, ...args, ...options], {
-    HOME: home,
-    ROOTLIFT_HOME: home,
-  });
-  spawnSync("rm", ["-rf", "--", home]);
-  return run;
 }
 
 async function attempt(input: HostileInput, { formats, command }: Choice): Promise<number> {
@@ -67,7 +27,7 @@ async function attempt(input: HostileInput, { formats, command }: Choice): Promi
   try {
     const { storedBytes, archiveBytes } = writeHostileLayout(join(work, "layout"), input.image);
     for (const format of formats) {
-      const run = await importInput(input, format, { work, command });
+      const run = await importHostile(input, format, { work, command });
       const { text, facts } = outcomeOf(run);
       const problem = problemOf(run, facts, input.expected);
       if (problem !== undefined) failed += 1;
@@ -77,6 +37,7 @@ async function attempt(input: HostileInput, { formats, command }: Choice): Promi
         format.padEnd(4),
         `${megabytes(storedBytes)} → ${megabytes(archiveBytes)}`,
         `${run.wallSeconds.toFixed(1)} s`.padStart(8),
+        `${run.processorSeconds.toFixed(1)} s of a processor`.padStart(23),
         `${megabytes(run.peakRssBytes)} peak`,
         ` ${text}${problem === undefined ? "" : ` (${problem})`}`,
       ];

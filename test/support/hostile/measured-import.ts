@@ -9,6 +9,8 @@ export interface MeasuredRun {
   readonly stdout: string;
   readonly stderr: string;
   readonly wallSeconds: number;
+  /** Of all its threads. */
+  readonly processorSeconds: number;
   /** The most memory that was resident at once, all threads together. */
   readonly peakRssBytes: number;
 }
@@ -25,9 +27,10 @@ export async function measuredRun(
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env["PATH"], ...env },
   });
-  let peakRssBytes = 0;
+  let [peakRssBytes, processorSeconds] = [0, 0];
   const look = (): void => {
     peakRssBytes = Math.max(peakRssBytes, highWaterOf(child.pid));
+    processorSeconds = Math.max(processorSeconds, processorSecondsOf(child.pid));
   };
   const timer = setInterval(look, LOOK_MS);
   const ended = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>(
@@ -43,7 +46,7 @@ export async function measuredRun(
       ended,
     ]);
     const wallSeconds = (performance.now() - startedMs) / 1000;
-    return { ...end, stdout, stderr, wallSeconds, peakRssBytes };
+    return { ...end, stdout, stderr, wallSeconds, processorSeconds, peakRssBytes };
   } finally {
     clearInterval(timer);
   }
@@ -54,6 +57,16 @@ function highWaterOf(pid: number | undefined): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "latin1");
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** `utime` and `stime` of proc_pid_stat(5), in hundredths; 0 for a process that is gone. */
+function processorSecondsOf(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return 0;
   }
