@@ -23,6 +23,13 @@ export interface ArchivedEntry {
   readonly bodyAt: number;
 }
 
+/** 2^32 - 1 is -1 to chown: "unchanged". */
+const LARGEST_ID = 2 ** 32 - 2;
+/** Linux: 12 and 20 bits. */
+const LARGEST_MAJOR = 2 ** 12 - 1;
+const LARGEST_MINOR = 2 ** 20 - 1;
+/** Linux XATTR_NAME_MAX, and what `encodeXattrs` can hold. */
+const LONGEST_XATTR = 255;
 /** Longer ones are not ours: names, a target and attributes of an inode have less. */
 const MOST_EXTENSION_BYTES = 64 << 20;
 
@@ -50,6 +57,10 @@ export function* archivedEntries(file: ImageFile): Generator<ArchivedEntry, void
     if (typeflag === undefined) throw damagedArchive(file, at, "an extended header has no entry");
     const entry = entryOf(header, pax, at);
     const hasBody = typeflag === TypeFlag.file;
+    const impossible = impossibleField(entry);
+    if (impossible !== undefined) {
+      throw damagedArchive(file, at, `an entry has ${impossible} that it cannot have`);
+    }
     if (!Number.isSafeInteger(entry.size) || entry.size < 0 || (!hasBody && entry.size > 0)) {
       throw damagedArchive(file, at, "an entry has a size that it cannot have");
     }
@@ -95,7 +106,8 @@ function entryOf(header: TarHeader, pax: PaxRecords, bodyAt: number): ArchivedEn
   const number = (key: PaxKey, field: number): number => (pax.has(key) ? pax.number(key) : field);
   const time = { seconds: header.mtimeSeconds, nanoseconds: 0 };
   if (pax.has(PaxKey.mtime)) {
-    parsePaxTime(pax.bytes, pax.start(PaxKey.mtime), pax.end(PaxKey.mtime), time);
+    const isTime = parsePaxTime(pax.bytes, pax.start(PaxKey.mtime), pax.end(PaxKey.mtime), time);
+    if (!isTime) time.seconds = Number.NaN;
   }
   return {
     name: textOf(pax, PaxKey.path, header.name.subarray(0, header.nameLength)),
@@ -111,6 +123,20 @@ function entryOf(header: TarHeader, pax: PaxRecords, bodyAt: number): ArchivedEn
     xattrs: pax.xattrs,
     bodyAt,
   };
+}
+
+/** Arrays of integers would take any number for some other one, without a word. */
+function impossibleField(entry: ArchivedEntry): string | undefined {
+  if (!isWhole(entry.uid, LARGEST_ID) || !isWhole(entry.gid, LARGEST_ID)) return "an owner";
+  if (!Number.isFinite(entry.mtimeSeconds)) return "a time";
+  const [major, minor] = entry.device;
+  if (!isWhole(major, LARGEST_MAJOR) || !isWhole(minor, LARGEST_MINOR)) return "a device number";
+  const areNamed = entry.xattrs.every(({ name }) => isWhole(name.length - 1, LONGEST_XATTR - 1));
+  return areNamed ? undefined : "an attribute";
+}
+
+function isWhole(value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= most;
 }
 
 function textOf(pax: PaxRecords, key: PaxKey, field: Uint8Array): Buffer {

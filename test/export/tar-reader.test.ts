@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { openTarReader } from "../../src/export/tar-reader.ts";
 import { encodeTarHeader, TarType, type TarEntry } from "../../src/sink/tar/tar-header.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
+import { headerBlock, padded, paxRecord, sealHeader } from "../fuzz/tar/tar-blocks.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { joinPieces, memoryReader } from "../support/memory-reader.ts";
 import { randomTree } from "../support/random-entries.ts";
@@ -91,6 +92,17 @@ const header = (changes: Partial<TarEntry>): Buffer =>
 const named = (name: string, changes: Partial<TarEntry> = {}): Buffer =>
   header({ ...changes, name: Buffer.from(name) });
 
+/** An entry behind a pax record that our writer would not write. @param mtime as it stands in the header */
+function described(key: string, value: string, mtime?: string): Buffer {
+  const records = paxRecord(key, value);
+  const entry = headerBlock("0", "x", 0);
+  if (mtime !== undefined) entry.write(mtime, 136, "latin1");
+  sealHeader(entry, 0);
+  const before =
+    mtime === undefined ? [headerBlock("x", "x", records.length), padded(records)] : [];
+  return Buffer.concat([...before, entry]);
+}
+
 test.each<[string, Buffer[], RegExp]>([
   ["a name that leads out", [named("../x")], /no path/],
   ["an absolute name", [named("/etc/passwd")], /no path/],
@@ -116,6 +128,22 @@ test.each<[string, Buffer[], RegExp]>([
       named("l", { type: TarType.hardLink, linkName: Buffer.from("d") }),
     ],
     /leads nowhere/,
+  ],
+  ["a time beyond int64", [described("", "", `\x80${"\xff".repeat(11)}`)], /a time/],
+  ["a time that is none", [described("mtime", "soon")], /a time/],
+  ["an owner that is no number", [described("uid", "root")], /an owner/],
+  ["an owner that cuts to root", [described("gid", "4294967296")], /an owner/],
+  ["a negative owner", [described("uid", "-1")], /an owner/],
+  [
+    "a device that no kernel has",
+    [named("d", { type: TarType.character, deviceMajor: 4096 })],
+    /a device/,
+  ],
+  ["an attribute without a name", [described("SCHILY.xattr.", "v")], /an attribute/],
+  [
+    "an attribute whose name is too long",
+    [described(`SCHILY.xattr.${"n".repeat(256)}`, "v")],
+    /an attribute/,
   ],
   ["a body that is longer than the file", [named("a", { size: 4096 })], /ends inside a file/],
   ["no end", [], /cut/],

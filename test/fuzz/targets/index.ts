@@ -6,6 +6,7 @@ import { dockerConfigTarget, tokenAnswerTarget } from "./login-documents.ts";
 import { mergeTarget } from "./merge.ts";
 import { paxTarget } from "./pax.ts";
 import { answerTarget } from "./registry-answers.ts";
+import { snapshotTarTarget } from "./snapshot-tar.ts";
 import { sparseTarget, tarTarget } from "./tar.ts";
 import { challengeTarget, commandLineTarget, platformTarget, referenceTarget } from "./texts.ts";
 
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   mergeTarget,
   ext4Target,
   erofsTarget,
+  snapshotTarTarget,
   manifestTarget,
   indexTarget,
   configTarget,
