@@ -16,7 +16,10 @@ export interface StoreOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** `ext4`: a disk image with one file system. `erofs`: the same, to be read only, as small as what is in it. `dir`: a directory of this machine. `tar`: one archive. */
+/**
+ * `ext4`: a disk image with one file system. `erofs`: the same, to be read only, as small as what is in it. `dir`: a
+ * directory of this machine. `tar`: one archive.
+ */
 export type ImageFormat = "ext4" | "erofs" | "dir" | "tar";
 
 export interface ImportSandboxImageOptions extends StoreOptions {

@@ -62,7 +62,7 @@ export const CHUNK_BASED = 4;
 export const MAP_ENTRY_BYTES = 4;
 /** The map's entry of a chunk that is a hole. */
 export const NULL_BLOCK = 0xffff_ffff;
-/** Chunks of 1 GiB: `fsck.erofs` counts the bytes of one in 32 bits. */
+/** Chunks of 1 GiB at most: the kernel shifts the bytes of one in a `long`, which may have 32 bits (`fs/erofs/data.c`). */
 export const MOST_CHUNK_BITS = 18;
 
 /** What block numbers of 32 bits reach, of which the last one means a hole. */
