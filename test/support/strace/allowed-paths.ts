@@ -75,21 +75,29 @@ const RUNTIME: readonly AllowedReading[] = [
  */
 export function violationsOf(touches: readonly Touch[], premises: Premises): readonly string[] {
   const made = new Set<string>();
+  const nodes = new Set<string>();
   return touches.flatMap((touch) => {
-    const why = violation(touch, { ...premises, made });
+    const why = violation(touch, { ...premises, made, nodes });
     if (touch.call.name.startsWith("mkdir") && touch.call.result === "0") made.add(touch.path);
+    if (touch.call.name.startsWith("mknod")) nodes.add(touch.path);
     return why === undefined ? [] : [`${why}: ${touch.path} (${touch.call.line.slice(0, 300)})`];
   });
 }
 
 function violation(
   touch: Touch,
-  premises: Premises & { readonly made: ReadonlySet<string> },
+  premises: Premises & {
+    readonly made: ReadonlySet<string>;
+    readonly nodes: ReadonlySet<string>;
+  },
 ): string | undefined {
   if (touch.call.name === "execve" && touch.path !== process.execPath)
     return "a program is started";
   if (touch.call.name === "mkdir" && !touch.call.args[1]?.startsWith("0700")) {
     return "a directory that others can enter before it is done";
+  }
+  if (touch.call.name === "openat" && premises.nodes.has(touch.path) && !isHandle(touch)) {
+    return "a device or a fifo of an image is opened";
   }
   if (isTree(touch.path, premises)) return treeViolation(touch, premises.made);
   if (isOwn(touch.path, premises)) return undefined;
@@ -108,6 +116,10 @@ function violation(
   return RUNTIME.some(({ paths }) => paths.test(touch.path))
     ? undefined
     : "a read of what is on no list";
+}
+
+function isHandle({ call }: Touch): boolean {
+  return call.args.some((argument) => argument.includes("O_PATH"));
 }
 
 /** Names below the root were chosen by a layer: each is looked up from an open directory, through no link. */
