@@ -111,7 +111,8 @@ test("an import that takes more memory than it may is given up, and leaves the s
     signal: new AbortController().signal,
     emit: () => undefined,
   });
-  const error = await importErrorFrom(importing).finally(() => source.close());
+  const error = await importErrorFrom(importing);
+  await source.close();
   expect(error.code).toBe("ERR_LIMIT_EXCEEDED");
   expect(error.message).toMatch(/^the import takes \d+ MiB of memory, the limit is 1$/);
   expect(error.hint).toContain("a larger --memory value");

@@ -81,10 +81,6 @@ export function primaryDescriptorBlock(superblock: Superblock, tableBlock: numbe
   return groupFirstBlock(superblock, group) + after;
 }
 
-export function usesMetaBlockGroups({ features }: Superblock): boolean {
-  return (features.incompat & INCOMPAT.metaBlockGroups) !== 0;
-}
-
 /** @param bytes the descriptor, of `descriptorSize` bytes */
 export function parseDescriptor(superblock: Superblock, bytes: Buffer): GroupDescriptor {
   const wide = superblock.descriptorSize >= 64;

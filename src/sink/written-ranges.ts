@@ -28,12 +28,6 @@ export class RangeColumns {
     this.#length++;
   }
 
-  addAll(ranges: ChecksummedRanges): void {
-    for (let at = 0; at < ranges.firstBlocks.length; at++) {
-      this.add(ranges.firstBlocks[at]!, ranges.blockCounts[at]!, ranges.checksums[at]!);
-    }
-  }
-
   sorted(): ChecksummedRanges {
     const order = Uint32Array.from({ length: this.#length }, (_, at) => at);
     order.sort((a, b) => this.#firsts[a]! - this.#firsts[b]!);

@@ -5,7 +5,7 @@ import { BLOCK_BYTES, BLOCKS_PER_GROUP, DESCRIPTOR_BYTES } from "./format.ts";
  * Free blocks that are left behind each descriptor table, unless the group ends: the table can then describe 1 TiB more
  * before `resize2fs` would have to move data. They are ordinary free blocks, and not marked in any way.
  */
-export const GROWTH_BLOCKS = 128;
+const GROWTH_BLOCKS = 128;
 /** A last group with fewer blocks for itself is not used (`ext2fs_initialize`). */
 const FEWEST_BLOCKS_OF_A_GROUP = 50;
 export const SMALLEST_DISK_MIB = 1;
