@@ -1,5 +1,5 @@
 import { crc32c, crc32cOfNumber, crc32cOfZeros } from "../image-reader/crc32c.ts";
-import { DESCRIPTOR, INCOMPAT, RO_COMPAT } from "./format.ts";
+import { DESCRIPTOR, RO_COMPAT } from "./format.ts";
 import type { Superblock } from "./superblock.ts";
 
 export interface GroupDescriptor {
