@@ -7,6 +7,7 @@ import {
   type LayerProgress,
 } from "./decode-layer.ts";
 import { countTree, createImageTotals, releaseBatches, type ImageTotals } from "./image-totals.ts";
+import { createWindowTurns, type InWindowTurn } from "./large-windows.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
 import type { LayerToDecodeOptions } from "./messages.ts";
 import { LayerBatches } from "./packed-batch.ts";
@@ -54,6 +55,7 @@ export async function decodeLayers(
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const { queue, twinsOf } = schedule(layers, options.order);
   const totals = createImageTotals();
+  const inWindowTurn = createWindowTurns();
   const deliver = inOrder(options.onLayer, totals);
   const errors: unknown[] = [];
 
@@ -61,7 +63,12 @@ export async function decodeLayers(
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
       try {
         throwIfCancelled(signal);
-        const decoded = await decodeVerified(pool, layers[index]!, { ...options, signal, totals });
+        const decoded = await decodeVerified(pool, layers[index]!, {
+          ...options,
+          signal,
+          totals,
+          inWindowTurn,
+        });
         options.onPlaced(index, decoded.placement);
         const twins = twinsOf.get(index) ?? [];
         twinsOf.delete(index);
@@ -136,6 +143,7 @@ function inOrder(
 
 interface AttemptOptions extends DecodeLayersOptions {
   readonly totals: ImageTotals;
+  readonly inWindowTurn: InWindowTurn;
 }
 
 /**
@@ -148,12 +156,22 @@ async function decodeVerified(
   options: AttemptOptions,
 ): Promise<DecodedLayer> {
   try {
-    return await attempt(pool, layer, { ...options, fresh: false });
+    return await attemptInTurn(pool, layer, { ...options, fresh: false });
   } catch (error) {
     if (!(error instanceof ImportError) || error.code !== "ERR_DIGEST_MISMATCH") throw error;
     options.onRefetch(layer.options.layer, error);
-    return attempt(pool, layer, { ...options, fresh: true });
+    return attemptInTurn(pool, layer, { ...options, fresh: true });
   }
+}
+
+async function attemptInTurn(
+  pool: WorkerPool,
+  layer: LayerToDecode,
+  options: AttemptOptions & { readonly fresh: boolean },
+): Promise<DecodedLayer> {
+  return options.inWindowTurn(layer.options.limits, (limits) =>
+    attempt(pool, { ...layer, options: { ...layer.options, limits } }, options),
+  );
 }
 
 async function attempt(
@@ -162,6 +180,7 @@ async function attempt(
   options: AttemptOptions & { readonly fresh: boolean },
 ): Promise<DecodedLayer> {
   const { signal, fresh } = options;
+  throwIfCancelled(signal);
   const index = layer.options.layer;
   options.onProgress(index, "pulling", { receivedBytes: 0, decodedBytes: 0, entries: 0 });
   const decoded = await decodeLayer(pool, {

@@ -10,6 +10,7 @@ import type { LayerBytes } from "../../src/pool/decode-layer.ts";
 import { decodeLayers, type LayerToDecode } from "../../src/pool/decode-layers.ts";
 import { startWorkerPool, type WorkerPool } from "../../src/pool/worker-pool.ts";
 import { importErrorFrom } from "../support/import-error.ts";
+import { zstdWithWindow } from "../support/hostile/hostile-layout.ts";
 import { directoryEntry, fileEntry, makeLayer } from "../support/make-layer.ts";
 import { bytesOf, decodeOptions, layersToDecode } from "../support/pull-layers.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -278,3 +279,45 @@ test("a worker that dies in mid-layer is one error, not a stuck process", async 
     decodeLayers(mortal, source, decodeOptions(scratchDirectory())),
   ).rejects.toMatchObject({ code: "ERR_WORKER_FAILED" });
 });
+
+test("layers with large zstd windows take turns, those with small ones wait for nobody", async () => {
+  const archive = await makeLayer([fileEntry("file", noise)], "none");
+  const large = { ...archive, bytes: inWindow(archive.bytes, 27) };
+  const small = { ...archive, bytes: inWindow(archive.bytes, 20) };
+  const opened: string[] = [];
+  const underWay = new Set<number>();
+  const sets: string[] = [];
+  const stored = [large, small, large];
+  const source = layersToDecode(stored, opened, (layer) => {
+    const bytes = bytesOf(stored[layer]?.bytes ?? new Uint8Array());
+    const again = opened.filter((name) => name === `${layer}`).length > 1;
+    if (again) sets.push([...underWay.add(layer)].join());
+    return {
+      ...bytes,
+      read: async (target) => {
+        const length = await bytes.read(target);
+        if (again && length === 0) underWay.delete(layer);
+        return length;
+      },
+    };
+  });
+  const options = decodeOptions(scratchDirectory());
+  await decodeLayers(pool, source, options);
+  expect(options.delivered).toEqual([0, 1, 2]);
+  expect(opened.toSorted()).toEqual(["0", "0", "1", "2", "2"]);
+  expect(sets.toSorted()).toEqual(["0", "2"]);
+});
+
+test("a window beyond the limit is refused by the limit that was set", async () => {
+  const archive = await makeLayer([fileEntry("file", "contents")], "none");
+  const source = layersToDecode([{ ...archive, bytes: inWindow(archive.bytes, 28) }]);
+  const error = await importErrorFrom(
+    decodeLayers(pool, source, decodeOptions(scratchDirectory())),
+  );
+  expect(error.details).toMatchObject({ value: 2 ** 28, limitValue: 2 ** 27 });
+});
+
+const noise = Buffer.alloc(3_000_000, "3 MB, several buffers");
+function inWindow(bytes: Uint8Array, exponent: number): Buffer {
+  return Buffer.concat([...zstdWithWindow(exponent)([bytes])]);
+}
