@@ -162,10 +162,8 @@ async function pull(
     signal: AbortSignal.any([request.signal, progress.stagingExceeded]),
     placerPlan: (layer) => sink.placerPlan(layer),
     onPlaced: (layer, placement) => sink.placed(layer, placement),
-    onLayer: (layer, batches) => {
-      merge.addLayer(layer, batches);
-      return merge.metadataBytes;
-    },
+    onLayer: (layer, batches) => merge.addLayer(layer, batches),
+    treeBytes: () => merge.metadataBytes,
     onProgress: progress.onProgress,
     onRefetch: progress.onRefetch,
   });

@@ -10,7 +10,7 @@ import { countTree, createImageTotals, releaseBatches, type ImageTotals } from "
 import { createWindowTurns, type InWindowTurn } from "./large-windows.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
 import type { LayerToDecodeOptions } from "./messages.ts";
-import { LayerBatches } from "./packed-batch.ts";
+import { LayerBatches, type HeldBatch } from "./packed-batch.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** A layer as the scheduler sees it. */
@@ -29,11 +29,10 @@ export interface DecodeLayersOptions {
   readonly placerPlan: (layer: number) => PlacerPlan;
   /** Where its bodies are (`Sink.placed`), before another layer begins. A layer that shares another one's decode places none. */
   readonly onPlaced: (layer: number, placement: LayerPlacement) => void;
-  /**
-   * In layer order, bottom first, each as soon as it and all below it are decoded.
-   * @returns the bytes of names, links and attributes in the tree by then
-   */
-  readonly onLayer: (layer: number, batches: LayerBatches) => number;
+  /** In layer order, bottom first, each as soon as it and all below it are decoded. */
+  readonly onLayer: (layer: number, batches: LayerBatches) => void;
+  /** Bytes of names, links and attributes in the tree that `onLayer` makes, asked for in the middle of it too. */
+  readonly treeBytes: () => number;
   readonly onProgress: (
     layer: number,
     state: "pulling" | "verified",
@@ -56,7 +55,11 @@ export async function decodeLayers(
   const { queue, twinsOf } = schedule(layers, options.order);
   const totals = createImageTotals();
   const inWindowTurn = createWindowTurns();
-  const deliver = inOrder(options.onLayer, totals);
+  const deliver = inOrder(totals, (layer, batches) => {
+    const { options: facts } = layers[layer]!;
+    const afterEach = (): void => countTree(totals, options.treeBytes(), facts);
+    options.onLayer(layer, new LayerBatches(batches, afterEach));
+  });
   const errors: unknown[] = [];
 
   async function lane(): Promise<void> {
@@ -123,8 +126,8 @@ function hasBodies({ summary }: DecodedLayer): boolean {
 
 /** Hands over what is complete from the bottom, and lets go of its memory. @returns takes a layer for all its places */
 function inOrder(
-  onLayer: DecodeLayersOptions["onLayer"],
   totals: ImageTotals,
+  onLayer: (layer: number, batches: readonly HeldBatch[]) => void,
 ): (places: readonly number[], decoded: DecodedLayer) => void {
   const waiting = new Map<number, { readonly decoded: DecodedLayer; readonly isLast: boolean }>();
   let next = 0;
@@ -134,7 +137,7 @@ function inOrder(
     for (let layer = waiting.get(next); layer !== undefined; layer = waiting.get(next)) {
       waiting.delete(next);
       const { batches } = layer.decoded;
-      countTree(totals, onLayer(next, new LayerBatches(batches)));
+      onLayer(next, batches);
       if (layer.isLast) releaseBatches(totals, batches);
       next += 1;
     }

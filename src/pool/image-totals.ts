@@ -1,3 +1,4 @@
+import type { ImportError } from "../errors.ts";
 import { createLayerFault, limitFault, ratioFault } from "../layer/fault.ts";
 import {
   RATIO_FREE_BYTES,
@@ -37,28 +38,41 @@ export function heldSoFar(totals: ImageTotals): number {
   return Number(Atomics.load(totals, Slot.heldBytes));
 }
 
-/** @param bytes names, links and attributes of the merged tree */
-export function countTree(totals: ImageTotals, bytes: number): void {
+/**
+ * While a layer is merged, now and then: what the tree takes, which leaves the less for what waits.
+ * @param bytes names, links and attributes of the tree
+ * @throws ImportError ERR_LIMIT_EXCEEDED when both together are more than one image may have
+ */
+export function countTree(totals: ImageTotals, bytes: number, facts: LayerFacts): void {
   Atomics.store(totals, Slot.treeBytes, BigInt(bytes));
+  const value = bytes + heldSoFar(totals);
+  if (value > facts.limits.metadataBytes) throw tooMuch("metadataBytes", value, facts);
 }
 
 /** @throws ImportError ERR_LIMIT_EXCEEDED when it is more than one image may have; then the batch does not count */
-export function holdBatch(
-  totals: ImageTotals,
-  batch: HeldBatch,
-  { label, layer, limits }: LayerFacts,
-): void {
+export function holdBatch(totals: ImageTotals, batch: HeldBatch, facts: LayerFacts): void {
+  const { limits } = facts;
   const entries = add(totals, Slot.entries, batch.count);
   const treeBytes = Number(Atomics.load(totals, Slot.treeBytes));
   const bytes = add(totals, Slot.heldBytes, heldBytes(batch)) + treeBytes;
   if (entries <= limits.entries && bytes <= limits.metadataBytes) return;
   releaseBatches(totals, [batch]);
-  const [limit, value, what] =
-    entries > limits.entries
-      ? (["entries", entries, "entries wait to be merged"] as const)
-      : (["metadataBytes", bytes, "bytes of names, links and attributes are in memory"] as const);
+  throw entries > limits.entries
+    ? tooMuch("entries", entries, facts)
+    : tooMuch("metadataBytes", bytes, facts);
+}
+
+function tooMuch(
+  limit: "entries" | "metadataBytes",
+  value: number,
+  { label, layer, limits }: LayerFacts,
+): ImportError {
+  const what =
+    limit === "entries"
+      ? "entries wait to be merged"
+      : "bytes of names, links and attributes are in memory";
   const problem = `with this layer ${value} ${what}`;
-  throw limitFault(createLayerFault(label, layer), limits, { limit, value, problem });
+  return limitFault(createLayerFault(label, layer), limits, { limit, value, problem });
 }
 
 /** What was merged, or given up, waits no longer. */

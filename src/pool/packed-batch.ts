@@ -122,9 +122,12 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 /** The batches of a layer for whoever merges it: each pass unpacks them anew, one at a time, and each is gone after its turn. */
 export class LayerBatches implements Iterable<EntryBatch> {
   readonly #held: readonly HeldBatch[];
+  readonly #afterEach: () => void;
 
-  constructor(held: readonly HeldBatch[]) {
+  /** @param afterEach called when a batch has had its turn */
+  constructor(held: readonly HeldBatch[], afterEach: () => void = () => undefined) {
     this.#held = held;
+    this.#afterEach = afterEach;
   }
 
   *[Symbol.iterator](): Generator<EntryBatch> {
@@ -135,6 +138,7 @@ export class LayerBatches implements Iterable<EntryBatch> {
         yield batch;
         free(batch.bytes.buffer);
       }
+      this.#afterEach();
     }
   }
 }

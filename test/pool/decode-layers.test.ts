@@ -72,7 +72,6 @@ test("layers of every compression decode side by side and are handed over bottom
         paths.push(Buffer.from(bytes.subarray(at, at + (pathLengths[0] ?? 0))).toString());
         bodies.push(refs[0] ?? NO_BODY);
       }
-      return 0;
     },
   });
   await decodeLayers(pool, layersToDecode(layers), options);
@@ -191,6 +190,22 @@ test("bytes of names that wait are limited too", async () => {
   );
   expect(error.code).toBe("ERR_LIMIT_EXCEEDED");
   expect(error.details).toMatchObject({ limit: "metadataBytes", limitValue: 1000 });
+});
+
+test("the tree and what waits have one limit, in the middle of a merge too", async () => {
+  const names = await Promise.all([0, 1].map((layer) => layerOfDirectories(100, layer)));
+  let treeBytes = 0;
+  const options = decodeOptions(scratchDirectory(), {
+    onLayer: (_layer, batches) => {
+      for (const { count } of batches) treeBytes += count * 1000;
+    },
+    treeBytes: () => treeBytes,
+  });
+  const error = await importErrorFrom(
+    decodeLayers(pool, limited({ metadataBytes: 100_000 }, names), options),
+  );
+  expect(error.details).toMatchObject({ limit: "metadataBytes", layer: 1 });
+  expect(treeBytes).toBe(100_000);
 });
 
 test("what was merged makes room for the layers above", async () => {

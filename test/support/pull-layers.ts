@@ -69,6 +69,7 @@ export function decodeOptions(
     },
     onPlaced: () => undefined,
     onLayer: (layer) => delivered.push(layer),
+    treeBytes: () => 0,
     onProgress: () => undefined,
     onRefetch: () => undefined,
     ...changes,
