@@ -109,8 +109,8 @@ function kindOf(
       : kind === "image"
         ? ["manifests", "fsLayers"]
         : [];
-  const forbidden = foreign.map(foldedKey);
-  const wrong = Object.keys(document).find((key) => forbidden.includes(foldedKey(key)));
+  const forbidden = new Set(foreign.map(foldedKey));
+  const wrong = Object.keys(document).find((key) => forbidden.has(foldedKey(key)));
   if (wrong !== undefined) {
     throw invalidDocument(
       what,
