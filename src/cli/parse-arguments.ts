@@ -86,7 +86,8 @@ function locateCommand(
     node = childNamed(node, word, path);
     path.push(node);
   }
-  return { path, args: [...before, ...args, ...(wantsHelp ? ["--help"] : [])] };
+  // In front: behind a `--` it would be an argument.
+  return { path, args: [...(wantsHelp ? ["--help"] : []), ...before, ...args] };
 }
 
 function childNamed(group: CommandGroup, word: string, path: readonly CommandNode[]): CommandNode {

@@ -149,6 +149,8 @@ test("--help and `help` lead to the help of the command, whatever else is wrong"
     "sbx image help import",
     "sbx help image imp",
     "--help sbx image import",
+    "help sbx image -- import",
+    "sbx help -- image import",
   ]) {
     const invocation = parseArguments(ROOT, line.split(" "));
     expect(invocation.kind).toBe("help");
