@@ -7,6 +7,17 @@ import type { Limits } from "../limits.ts";
  */
 export const OUTPUT_BYTES: number = 1 << 20;
 
+let shared: Uint8Array | undefined;
+
+/**
+ * Where the decompressors of one thread write: each hands on what is there before its call returns. A thousand small layers
+ * would leave a gibibyte of buffers to the collector, which does not see how large they are.
+ */
+export function sharedOutput(): Uint8Array {
+  shared ??= new Uint8Array(OUTPUT_BYTES);
+  return shared;
+}
+
 /** Compressed bytes in, plain bytes out, synchronously. */
 export interface Decompressor {
   /** @throws ImportError ERR_LAYER_CORRUPT, ERR_LIMIT_EXCEEDED, and whatever `output` throws */

@@ -1,5 +1,5 @@
 import { createGunzip } from "node:zlib";
-import { OUTPUT_BYTES } from "./decompressor.ts";
+import { OUTPUT_BYTES, sharedOutput } from "./decompressor.ts";
 import {
   CONTINUE,
   FINISH,
@@ -34,9 +34,7 @@ export function nativeGunzipWorks(): boolean {
  * member are padding, as GNU gzip takes them; anything else there is refused, as Go does.
  */
 export function createGzipStream(options: DecompressorOptions): Decompressor {
-  const handle = nativeGunzipWorks()
-    ? openNativeHandle(createGunzip(), new Uint8Array(OUTPUT_BYTES))
-    : undefined;
+  const handle = nativeGunzipWorks() ? openNativeHandle(createGunzip(), sharedOutput()) : undefined;
   if (handle === undefined) throw notReadableHere(options.fault, "gzip");
   return new GzipStream(handle, options);
 }

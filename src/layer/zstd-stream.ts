@@ -1,5 +1,5 @@
 import { constants, createZstdDecompress } from "node:zlib";
-import { OUTPUT_BYTES } from "./decompressor.ts";
+import { sharedOutput } from "./decompressor.ts";
 import { limitFault } from "./fault.ts";
 import { CONTINUE, notReadableHere, openNativeHandle, passesTrial } from "./native-handle.ts";
 import { ZstdFrameWalker } from "./zstd-frames.ts";
@@ -33,7 +33,7 @@ export function createZstdStream(options: DecompressorOptions): Decompressor {
     [constants.ZSTD_d_windowLogMax]: Math.min(Math.max(windowLog, 10), LARGEST_WINDOW_LOG),
   };
   const handle = nativeZstdWorks()
-    ? openNativeHandle(createZstdDecompress({ params }), new Uint8Array(OUTPUT_BYTES))
+    ? openNativeHandle(createZstdDecompress({ params }), sharedOutput())
     : undefined;
   if (handle === undefined) throw notReadableHere(options.fault, "zstd");
   return new ZstdStream(handle, options);

@@ -9,6 +9,7 @@ import {
 } from "./block-placement.ts";
 import { bodyRef } from "./body-ref.ts";
 import { ioError } from "./io-error.ts";
+import { givePieceBuffer, takePieceBuffer } from "./piece-buffers.ts";
 import { OpenBody } from "./open-body.ts";
 import { StreamMap } from "./run-plan.ts";
 import type { BodyPlacer, BodyRef } from "./sink.ts";
@@ -35,7 +36,7 @@ export function createBlockPlacer(plan: BlockPlacerPlan): BodyPlacer {
 class BlockPlacer implements BodyPlacer {
   readonly #plan: BlockPlacerPlan;
   readonly #map: StreamMap;
-  readonly #piece: Uint8Array = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  readonly #piece: Uint8Array = takePieceBuffer();
   readonly #sparse = new SparseBodiesBuilder();
   #checksums: number[] = [];
   #fd: number;
@@ -126,7 +127,9 @@ class BlockPlacer implements BodyPlacer {
   close(): void {
     const fd = this.#fd;
     this.#fd = CLOSED;
-    if (fd !== CLOSED) closeSync(fd);
+    if (fd === CLOSED) return;
+    givePieceBuffer(this.#piece);
+    closeSync(fd);
   }
 
   #streamBytes(): number {

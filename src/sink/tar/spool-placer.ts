@@ -1,13 +1,13 @@
 import { closeSync, openSync } from "node:fs";
 import { ImportError } from "../../errors.ts";
 import { ioError } from "../io-error.ts";
+import { givePieceBuffer, PIECE_BUFFER_BYTES, takePieceBuffer } from "../piece-buffers.ts";
 import { OpenBody } from "../open-body.ts";
 import type { BodyPlacer, BodyRef, LayerPlacement, SpoolPlacerPlan } from "../sink.ts";
 import { writeAll } from "../write-all.ts";
 import { cutAtZeroWindows, ZERO_WINDOW, type ChunkParts } from "../zero-window.ts";
 import { MOST_SPOOL_BYTES, NUMBER_BYTES, spoolBody } from "./spool-body.ts";
 
-const BUFFER_BYTES = 1 << 20;
 const CLOSED = -1;
 
 /**
@@ -20,7 +20,7 @@ export function createSpoolPlacer(plan: SpoolPlacerPlan): BodyPlacer {
 
 class SpoolPlacer implements BodyPlacer {
   readonly #plan: SpoolPlacerPlan;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #buffer = takePieceBuffer();
   #fd: number;
   /** Bytes of the spool that are written, and those that wait in the buffer behind them. */
   #written = 0;
@@ -76,7 +76,9 @@ class SpoolPlacer implements BodyPlacer {
   close(): void {
     const fd = this.#fd;
     this.#fd = CLOSED;
-    if (fd !== CLOSED) closeSync(fd);
+    if (fd === CLOSED) return;
+    givePieceBuffer(this.#buffer);
+    closeSync(fd);
   }
 
   /** Where the spool ends with what is buffered. */
@@ -111,8 +113,8 @@ class SpoolPlacer implements BodyPlacer {
   }
 
   #append(bytes: Uint8Array): void {
-    if (this.#buffered + bytes.length > BUFFER_BYTES) this.#flush();
-    if (bytes.length >= BUFFER_BYTES) {
+    if (this.#buffered + bytes.length > PIECE_BUFFER_BYTES) this.#flush();
+    if (bytes.length >= PIECE_BUFFER_BYTES) {
       this.#io(() => writeAll(this.#fd, bytes, this.#written));
       this.#written += bytes.length;
       return;
