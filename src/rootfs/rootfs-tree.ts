@@ -79,12 +79,16 @@ export function nameBytesOf(tree: NamedTree, name: number): Uint8Array {
 
 /** The whole path from the root, `/`-separated without a leading slash; empty for ROOT. For messages, not for hot loops. */
 export function pathOf(tree: NamedTree, name: number): Buffer {
-  const parts: Uint8Array[] = [];
-  for (let at = name; at !== ROOT; at = tree.parents[at]!) {
-    if (parts.length > 0) parts.unshift(Buffer.from("/"));
-    parts.unshift(nameBytesOf(tree, at));
+  let length = -1;
+  for (let at = name; at !== ROOT; at = tree.parents[at]!) length += 1 + tree.nameLengths[at]!;
+  const path = Buffer.alloc(Math.max(0, length), "/");
+  for (let at = name, end = length; at !== ROOT; at = tree.parents[at]!) {
+    const component = nameBytesOf(tree, at);
+    end -= component.length;
+    path.set(component, end);
+    end -= 1;
   }
-  return Buffer.concat(parts);
+  return path;
 }
 
 export function typeOf(tree: RootfsTree, inode: number): number {
