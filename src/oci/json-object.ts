@@ -42,8 +42,28 @@ export function refuseTwice(bytes: Uint8Array, keys: readonly string[], what: st
   }
 }
 
+/** The keys that are read, by what Go folds them to. */
+export type KeySpellings = ReadonlyMap<string, string>;
+
+export function keySpellings(keys: readonly string[]): KeySpellings {
+  return new Map(keys.map((key) => [foldedKey(key), key]));
+}
+
+/**
+ * Attack: a layer with a `Digest` beside its `digest`. Go takes both for the same key and the last one counts, so its
+ * readers and this one would see two images under one digest. No honest document has a key in another spelling.
+ * @throws ImportError ERR_MANIFEST_INVALID
+ */
+export function refuseRespelled(object: JsonObject, keys: KeySpellings, what: string): void {
+  for (const key of Object.keys(object)) {
+    const meant = keys.get(foldedKey(key));
+    if (meant === undefined || meant === key) continue;
+    throw invalidDocument(what, `has "${printable(key)}", which other readers take for "${meant}"`);
+  }
+}
+
 /** What Go takes for the same key (encoding/json): the case does not matter, and the long s (U+017F) is an s. */
-export function foldedKey(key: string): string {
+function foldedKey(key: string): string {
   return key.replaceAll("\u017f", "s").toLowerCase();
 }
 

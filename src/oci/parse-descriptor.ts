@@ -6,12 +6,25 @@ import type { JsonObject } from "./json-object.ts";
 import {
   invalidDocument,
   isObject,
+  keySpellings,
   optionalText,
   optionalTexts,
+  refuseRespelled,
   textEntries,
 } from "./json-object.ts";
 import { normalizePlatform } from "./parse-platform.ts";
 import { digestOf } from "./verify-bytes.ts";
+
+const DESCRIPTOR_KEYS = keySpellings([
+  "mediaType",
+  "digest",
+  "size",
+  "urls",
+  "annotations",
+  "data",
+  "platform",
+]);
+const PLATFORM_KEYS = keySpellings(["os", "architecture", "variant", "os.version", "os.features"]);
 
 /**
  * One content descriptor (image-spec descriptor.md), with every field checked before anybody uses it.
@@ -20,6 +33,7 @@ import { digestOf } from "./verify-bytes.ts";
  */
 export function parseDescriptor(value: unknown, what: string): Descriptor {
   if (!isObject(value)) throw invalidDocument(what, "is no descriptor");
+  refuseRespelled(value, DESCRIPTOR_KEYS, what);
   const digest = requireDigest(optionalText(value, "digest", what), `the digest of ${what}`);
   const sizeBytes = sizeOf(value, digest, what);
   const platform = platformOf(value, what);
@@ -56,6 +70,7 @@ function platformOf(value: JsonObject, what: string): Platform | undefined {
   const raw = value["platform"] ?? undefined;
   if (raw === undefined) return undefined;
   if (!isObject(raw)) throw invalidDocument(what, "has a platform that is no object");
+  refuseRespelled(raw, PLATFORM_KEYS, `the platform of ${what}`);
   return parseRawPlatform(raw, `the platform of ${what}`);
 }
 

@@ -4,11 +4,12 @@ import type { Descriptor } from "./descriptor.ts";
 import type { JsonObject } from "./json-object.ts";
 import {
   documentTooLong,
-  foldedKey,
   invalidDocument,
+  keySpellings,
   optionalList,
   optionalText,
   parseJsonObject,
+  refuseRespelled,
   refuseTwice,
 } from "./json-object.ts";
 import type { DocumentKind } from "./media-types.ts";
@@ -47,6 +48,7 @@ export interface ParseManifestOptions {
 /** Entries of one index; of all indexes of an image together as well (MAN-8). */
 export const INDEX_ENTRIES = 1024;
 const DECIDING_KEYS = ["mediaType", "manifests", "layers", "config", "fsLayers"];
+const READ_KEYS = keySpellings([...DECIDING_KEYS, "schemaVersion", "artifactType"]);
 
 /**
  * A manifest or an index, as strict as the peers together (registry-cases MAN-4 … MAN-17, LAY-2).
@@ -64,6 +66,7 @@ export function parseManifest(
   refuseHtml(bytes, options);
   const document = parseJsonObject(bytes, what);
   refuseTwice(bytes, DECIDING_KEYS, what);
+  refuseRespelled(document, READ_KEYS, what);
   const kind = kindOf(document, options);
   if (kind === "index") return parseIndex(document, what);
   if (kind === "image") return parseImage(document, options);
@@ -109,13 +112,9 @@ function kindOf(
       : kind === "image"
         ? ["manifests", "fsLayers"]
         : [];
-  const forbidden = new Set(foreign.map(foldedKey));
-  const wrong = Object.keys(document).find((key) => forbidden.has(foldedKey(key)));
+  const wrong = foreign.find((key) => Object.hasOwn(document, key));
   if (wrong !== undefined) {
-    throw invalidDocument(
-      what,
-      `is ambiguous: it is called an ${kind} and has "${printable(wrong)}"`,
-    );
+    throw invalidDocument(what, `is ambiguous: it is called an ${kind} and has "${wrong}"`);
   }
   const version = document["schemaVersion"] ?? 2;
   if (kind !== "schema1" && version !== 2) {

@@ -3,7 +3,13 @@ import { choosePlatform } from "../../../src/oci/choose-platform.ts";
 import { parseImageConfig } from "../../../src/oci/parse-image-config.ts";
 import { checkLayoutMarker } from "../../../src/oci/parse-layout-marker.ts";
 import { parseManifest } from "../../../src/oci/parse-manifest.ts";
-import { isList, isObject, listAt, type JsonObject } from "../../support/case-kit/case-json.ts";
+import {
+  isList,
+  isObject,
+  listAt,
+  type Json,
+  type JsonObject,
+} from "../../support/case-kit/case-json.ts";
 import { rawBytes } from "../../support/case-kit/case-bytes.ts";
 import { demand, type FuzzTarget, type OpenTarget } from "../fuzz-target.ts";
 import { configDocuments, indexDocuments, manifestDocuments } from "../json/image-documents.ts";
@@ -68,6 +74,13 @@ function runManifest(input: Uint8Array): void {
   const parsed = parseManifest(input, { mediaType, what: "the manifest of fuzz", limits: LIMITS });
   demandUnambiguous(input);
   const document = documentOf(input);
+  demandOneSpelling(document, DECIDING);
+  const descriptors = [...listAt(document, "layers"), ...listAt(document, "manifests")];
+  for (const descriptor of [document["config"], ...descriptors]) {
+    demandOneSpelling(descriptor, ["mediaType", "digest", "size", "data", "urls", "platform"]);
+    const platform = isObject(descriptor) ? descriptor["platform"] : undefined;
+    demandOneSpelling(platform, ["os", "architecture", "variant", "os.version"]);
+  }
   if (parsed.kind === "index") {
     demand(listAt(document, "manifests").length === parsed.entries.length, "no entry is lost");
     const { fitting, unmarked } = choosePlatform(parsed.entries, WANTED);
@@ -131,6 +144,19 @@ function demandUnambiguous(input: Uint8Array): void {
   const twice = keysGivenTwice(Buffer.from(input).toString("utf8"));
   const deciding = DECIDING.filter((key) => twice.has(key.toLowerCase()));
   demand(deciding.length === 0, `a document with ${deciding.join()} twice is refused`);
+}
+
+/** Go takes a key in another case for the same one: nothing that it reads may be passed over here. */
+function demandOneSpelling(value: Json | undefined, keys: readonly string[]): void {
+  if (!isObject(value)) return;
+  for (const key of Object.keys(value)) {
+    const folded = key.replaceAll("\u017f", "s").toLowerCase();
+    const meant = keys.find((one) => one.toLowerCase() === folded);
+    demand(
+      meant === undefined || meant === key,
+      `a document with "${key}" for "${meant}" is refused`,
+    );
+  }
 }
 
 function demandDigest(text: string): void {
