@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { FindingStore } from "./findings.ts";
 import {
@@ -13,6 +12,7 @@ import { FuzzSession } from "./fuzz-session.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
 import { judge } from "./judge.ts";
 import { parseOptions, targetNamed, type FuzzOptions } from "./options.ts";
+import { scratchFolder, SCRATCH_VARIABLE } from "./scratch-folder.ts";
 import { watchChild, WATCH_LIMITS } from "./watch-child.ts";
 
 /**
@@ -75,8 +75,8 @@ async function fuzz(
 
 async function fuzzAll(options: FuzzOptions): Promise<number> {
   const { minutes, seed, targets } = options;
-  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const scratch = mkdtempSync(join(memory, "rootlift-fuzz-"));
+  const scratch = scratchFolder("run");
+  process.env[SCRATCH_VARIABLE] = scratch;
   const store = new FindingStore(options.findingsPath, seed);
   const figures = new Map<string, TargetFigures>();
   say(

@@ -1,16 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { ImportError } from "../../../src/errors.ts";
 import { demand, type OpenTarget } from "../fuzz-target.ts";
+import { scratchFolder } from "../scratch-folder.ts";
 import type { ImageKind, ImageMap, Range, Structure } from "./image-kind.ts";
 import { decodeMutation, encodeMutation, mutateWrites, type ImageWrite } from "./image-writes.ts";
 
@@ -28,8 +19,7 @@ interface Image {
 
 /** Images whose metadata says something else: verified, listed and read. */
 export async function openImageTarget(kind: ImageKind): Promise<OpenTarget> {
-  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const folder = mkdtempSync(join(memory, `rootlift-fuzz-${kind.name}-`));
+  const folder = scratchFolder(kind.name);
   const paths = await kind.makeImages(folder);
   const images = await Promise.all(paths.map((path) => openImage(kind, path)));
   return {

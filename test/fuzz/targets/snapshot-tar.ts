@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { openTarReader } from "../../../src/export/tar-reader.ts";
 import { S_IFMT, S_IFREG } from "../../../src/rootfs/rootfs-tree.ts";
@@ -15,6 +6,7 @@ import { tarPieces } from "../../../src/sink/tar/tar-pieces.ts";
 import { joinPieces, memoryReader } from "../../support/memory-reader.ts";
 import type { TreeEntry } from "../../support/tree-builder.ts";
 import { demand, type FuzzTarget, type OpenTarget } from "../fuzz-target.ts";
+import { scratchFolder } from "../scratch-folder.ts";
 import { mutateTar } from "../tar/mutate-tar.ts";
 
 const NEVER = new AbortController().signal;
@@ -27,8 +19,7 @@ export const snapshotTarTarget: FuzzTarget = {
 };
 
 function openSnapshotTar(): OpenTarget {
-  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const folder = mkdtempSync(join(memory, "rootlift-fuzz-snapshot-tar-"));
+  const folder = scratchFolder("snapshot-tar");
   const path = join(folder, "rootfs.tar");
   const fd = openSync(path, "w+");
   return {
