@@ -15,6 +15,7 @@ export interface Progress {
   /** Of them, those that gave a result and no refusal. */
   readonly accepted: number;
   readonly corpus: number;
+  /** Of the processor, with the look at the coverage that followed. */
   readonly slowestMs: number;
   readonly rssMib: number;
 }
