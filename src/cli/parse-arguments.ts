@@ -134,7 +134,8 @@ function unifySpelling(root: CommandGroup, args: readonly string[]): readonly st
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return args.map((arg, index) => {
     if (index >= end) return arg;
-    if (/^-[a-z]/i.test(arg)) return splitOffValue(arg, specs);
+    if (/^-[^-]/.test(arg)) return refuseUnderscore(splitOffValue(arg, specs), root);
+    refuseUnderscore(arg, root);
     const match = /^--([a-z][a-z0-9_-]*)(=.*)?$/is.exec(arg);
     const spec = canonical.get(match?.[1]?.replaceAll("_", "-") ?? "");
     if (spec === undefined) return arg;
@@ -143,6 +144,12 @@ function unifySpelling(root: CommandGroup, args: readonly string[]): readonly st
     }
     return `--${spec.name}${match?.[2] ?? ""}`;
   });
+}
+
+/** The parser keeps its positionals under `_`: an option of that name would stand among them. */
+function refuseUnderscore(arg: string, root: CommandGroup): string {
+  if (/^(?:--_(?:=|$)|-[^-=]*_)/.test(arg)) throw new UsageError("unknown option -_", root.name);
+  return arg;
 }
 
 /** `-nNAME`, also behind flags (`-pnNAME`), is `-n=NAME`: the parser would take the name for a group of flags. */

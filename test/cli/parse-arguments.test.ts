@@ -141,6 +141,13 @@ test("names that look like numbers or options stay what they are", () => {
   expect(parse("sbx image import a -n 007").args.options.get("registered-name")).toBe("007");
 });
 
+test.each(["-_", "-_x", "-p_", "--_", "--_=x"])(
+  "%s is no option, and does not end up among the arguments",
+  (word) => {
+    expect(refusal(["sbx", "image", "import", "a", word])).toMatch(/unknown option -_/);
+  },
+);
+
 test("--help and `help` lead to the help of the command, whatever else is wrong", () => {
   for (const line of [
     "sbx image import --help",
