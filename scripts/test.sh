@@ -16,5 +16,5 @@ results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 status=0
 npx vitest run --reporter=default --reporter=json --outputFile.json="$results" "$@" || status=$?
-node scripts/print-test-counts.ts "$results" || status=1
+node scripts/print-test-counts.ts "$results" "$status" || status=1
 exit "$status"

@@ -123,8 +123,9 @@ test.each([
   const imagePath = join(scratchDirectory(), "image");
   await makeErofs(imagePath, from);
   editSuperblock(imagePath, (bytes) => bytes.writeUInt32LE(bit, 80));
-  for (const action of [openErofs(imagePath), verifyErofs(imagePath, { signal: NEVER })]) {
-    const error = await importErrorFrom(action);
+  const actions = [() => openErofs(imagePath), () => verifyErofs(imagePath, { signal: NEVER })];
+  for (const action of actions) {
+    const error = await importErrorFrom(action());
     expect(error.code).toBe("ERR_SNAPSHOT_UNSUPPORTED");
     expect(error.message).toContain(`does not know: ${name}`);
   }
