@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { imageDifferences, imageRows } from "../test/support/ext4/compare-image.ts";
+import { imageDifferences, imageRows } from "../test/support/compare-image.ts";
+import { EXT4 } from "../test/support/image-kinds.ts";
 import { rootRows, rowDifferences } from "../test/support/root-rows.ts";
 import { mustRun } from "../test/support/run-program.ts";
 import { runCommand } from "./run-command.ts";
@@ -37,12 +38,12 @@ async function compare(reference: string, work: string): Promise<readonly string
   process.stdout.write(`${reference}: ${rows.length} objects\n`);
   const differences = [
     ...labelled("directory, umoci", rowDifferences(withoutRoot(rows), rootRows(theirs))),
-    ...labelled("ext4, directory", await imageDifferences(image, rows)),
+    ...labelled("ext4, directory", await imageDifferences(image, EXT4, rows)),
   ];
   const features = "^resize_inode,^orphan_file,^metadata_csum_seed";
   await mustRun("mkfs.ext4", ["-q", "-d", theirs, "-O", features, theirImage, `${DISK_MB}M`]);
-  const [ours, made] = [await imageRows(image), await imageRows(theirImage)].map((found) =>
-    withoutRoot(found).map(asMke2fsKeeps),
+  const [ours, made] = [await imageRows(image, EXT4), await imageRows(theirImage, EXT4)].map(
+    (found) => withoutRoot(found).map(asMke2fsKeeps),
   );
   return [
     ...differences,

@@ -5,7 +5,7 @@ import { BaseSequencer } from "vitest/node";
 const LONG = [
   "test/conformance.test.ts",
   "test/conformance-ext4.test.ts",
-  "test/e2e/ext4-image.test.ts",
+  "test/e2e/disk-images.test.ts",
   "test/strace.test.ts",
 ];
 

@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { stringifyJson } from "./case-kit/case-json.ts";
-import { checkRandomErofs } from "./erofs/check-random-image.ts";
+import { checkRandomImage } from "./check-random-image.ts";
 import { checkAfterLife } from "./ext4/after-life.ts";
-import { checkRandomImage } from "./ext4/check-random-image.ts";
 import { EXTREMES } from "./ext4/extremes.ts";
 import { randomImage } from "./ext4/random-image.ts";
 import { EROFS, EXT4, type ImageKind } from "./image-kinds.ts";
@@ -44,11 +43,10 @@ async function attempt(
 
 /** Without shrinking: an image that failed is kept as a case file, and one that takes seconds is not shrunk in minutes. */
 async function randomImages(kind: ImageKind, runs: number, seed: number): Promise<void> {
-  const check = kind === EXT4 ? checkRandomImage : checkRandomErofs;
   process.stdout.write(`${runs} random images, --seed ${seed}\n`);
   for (const [run, image] of fc.sample(randomImage, { numRuns: runs, seed }).entries()) {
     const name = `random image ${run} of seed ${seed}, --disk_mb ${image.diskMb}`;
-    if (await attempt(name, (work) => check(image, work))) continue;
+    if (await attempt(name, (work) => checkRandomImage(image, kind, work))) continue;
     const kept = join(tmpdir(), `rootlift-random-${seed}-${run}.json`);
     writeFileSync(
       kept,

@@ -2,11 +2,12 @@ import { appendFileSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import type { Json } from "../case-kit/case-json.ts";
 import { writeCaseLayout } from "../case-kit/case-layout.ts";
+import { imageDifferences, imageRows } from "../compare-image.ts";
 import { growImage, imageProblems } from "../ext4-check.ts";
+import { EXT4 } from "../image-kinds.ts";
 import { withMounted } from "../loop-mount.ts";
 import { setRawXattr } from "../read-directory.ts";
 import { mustRun, runProgram } from "../run-program.ts";
-import { imageDifferences, imageRows } from "./compare-image.ts";
 import { importLayout } from "./import-image-file.ts";
 
 const MIB = 2 ** 20;
@@ -51,11 +52,11 @@ async function problemsAfterGrowing(
   imagePath: string,
   sizeMib: number,
 ): Promise<readonly string[]> {
-  const before = await imageRows(imagePath);
+  const before = await imageRows(imagePath, EXT4);
   await growImage(imagePath, sizeMib);
   const blocks = /^Block count:\s+(\d+)$/m.exec(await mustRun("dumpe2fs", ["-h", imagePath]))?.[1];
   const grown = Number(blocks) * 4096 === sizeMib * MIB ? [] : [`it has ${blocks} blocks`];
-  return [...grown, ...(await imageDifferences(imagePath, before))];
+  return [...grown, ...(await imageDifferences(imagePath, EXT4, before))];
 }
 
 /** An image with something of everything that a sandbox then works with: imported, lived in, grown twice. */
