@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { ImportError } from "../../src/errors.ts";
 import type { BlockMoves } from "../../src/sink/block-moves.ts";
 import { BLOCK_BYTES } from "../../src/sink/block-placement.ts";
 import { SealedImageFile } from "../../src/sink/sealed-image-file.ts";
@@ -140,24 +141,27 @@ test("the superblock is kept back, and the file has no magic number", () => {
   });
 });
 
+/** What is said of a step on an image of one body, one byte of which is no longer what was placed. */
+function errorOnDamagedBody(
+  body: Range,
+  damagedBlock: number,
+  act: (file: SealedImageFile) => void,
+): ImportError {
+  const image = imageWith([body]);
+  const bodies = checksummed(image, [body]);
+  image[damagedBlock * BLOCK_BYTES] = 0;
+  return withFile(image, (fd, imagePath) => {
+    const options = { fd, imagePath, bodies, canPunch: false, superblock: SUPERBLOCK };
+    const file = new SealedImageFile(options);
+    return importErrorOf(() => act(file));
+  });
+}
+
 test("bodies that read back as something else are not vouched for", () => {
-  const bodies = [{ first: 10, blocks: 4 }];
-  const image = imageWith(bodies);
-  const ranges = checksummed(image, bodies);
-  image[12 * BLOCK_BYTES] = 0;
-  withFile(image, (fd, imagePath) => {
-    const file = new SealedImageFile({
-      fd,
-      imagePath,
-      bodies: ranges,
-      canPunch: false,
-      superblock: SUPERBLOCK,
-    });
-    const error = importErrorOf(() => file.release(11, 1));
-    expect(error).toMatchObject({
-      code: "ERR_OUTPUT_IO",
-      details: { offsetBytes: 10 * BLOCK_BYTES },
-    });
+  const body = { first: 10, blocks: 4 };
+  expect(errorOnDamagedBody(body, 12, (file) => file.release(11, 1))).toMatchObject({
+    code: "ERR_OUTPUT_IO",
+    details: { offsetBytes: 10 * BLOCK_BYTES },
   });
 });
 
@@ -222,23 +226,10 @@ test("what is moved lies at its new place with checksums, and the file ends behi
 });
 
 test("what is moved must be what was written", () => {
-  const bodies = [{ first: 100, blocks: 20 }];
-  const image = imageWith(bodies);
-  const ranges = checksummed(image, bodies);
-  image[119 * BLOCK_BYTES] = 0;
-  withFile(image, (fd, imagePath) => {
-    const file = new SealedImageFile({
-      fd,
-      imagePath,
-      bodies: ranges,
-      canPunch: false,
-      superblock: SUPERBLOCK,
-    });
-    const moves = movesInto({ first: 1, blocks: 99 }, [{ first: 110, blocks: 10 }], 110);
-    expect(importErrorOf(() => file.move(moves, () => undefined))).toMatchObject({
-      code: "ERR_OUTPUT_IO",
-    });
-  });
+  const body = { first: 100, blocks: 20 };
+  const moves = movesInto({ first: 1, blocks: 99 }, [{ first: 110, blocks: 10 }], 110);
+  const error = errorOnDamagedBody(body, 119, (file) => file.move(moves, () => undefined));
+  expect(error.code).toBe("ERR_OUTPUT_IO");
 });
 
 test("what an earlier attempt wrote is erased, with holes or with zeros", () => {
