@@ -1,21 +1,16 @@
-import { layerLabel, throwIfCancelled } from "./errors.ts";
-import type { Limits } from "./limits.ts";
-import { formatPlatform } from "./oci/parse-platform.ts";
+import { throwIfCancelled } from "./errors.ts";
 import type { ResolvedImage } from "./oci/image.ts";
+import { formatPlatform } from "./oci/parse-platform.ts";
 import { summarizeImage } from "./oci/summarize-image.ts";
-import { decodeLayers } from "./pool/decode-layers.ts";
-import { layerProgressEvents } from "./pool/layer-progress.ts";
-import { watchMemory } from "./pool/memory-watch.ts";
 import { startWorkerPool, type WorkerPool } from "./pool/worker-pool.ts";
-import type { OnEvent } from "./progress.ts";
-import { createLayerMerge } from "./rootfs/create-layer-merge.ts";
+import { pullImage, resolveForPull, withinMemory, type PullRequest } from "./pull-image.ts";
 import type { RootfsTree } from "./rootfs/rootfs-tree.ts";
 import type { ImageToPlace, LayerOrder, SealedRootfs, Sink } from "./sink/sink.ts";
-import type { ImageSource, WantedPlatform } from "./source/image-source.ts";
 import { formatImageChecksums } from "./store/image-checksums.ts";
 import type { RegisteredImage, RootfsFormat } from "./store/records.ts";
 import { snapshotConfig } from "./store/snapshot-config.ts";
 import type { Ingest, Store } from "./store/store.ts";
+import { timedPhase } from "./timing/timing-record.ts";
 
 /** A kind of root filesystem, and how it is written. */
 export interface OutputFormat {
@@ -33,29 +28,18 @@ export interface OutputFormat {
 }
 
 /** An import with everything decided: no defaults, no environment. */
-export interface ImportRequest {
-  readonly source: ImageSource;
+export interface ImportRequest extends PullRequest {
   readonly store: Store;
   readonly name: string;
   readonly project: string;
   readonly public: boolean;
   readonly replace: boolean;
-  readonly platform: WantedPlatform;
   /** Absolute; undefined: into the store. */
   readonly outputPath: string | undefined;
   readonly format: OutputFormat;
   readonly fsync: boolean;
-  readonly workers: number;
-  /** What the import may add to the memory of the process. */
-  readonly memoryBytes: number;
-  readonly concurrency: number;
   readonly diskMb: number;
-  /** Ceiling of the bytes that the layers may unpack to; undefined: none of its own. */
-  readonly stagingBytes: number | undefined;
-  readonly limits: Limits;
   readonly toolVersion: string;
-  readonly signal: AbortSignal;
-  readonly emit: OnEvent;
 }
 
 /**
@@ -63,13 +47,7 @@ export interface ImportRequest {
  * It ends with everything there, or with an error and the store as it was.
  */
 export async function importImage(request: ImportRequest): Promise<RegisteredImage> {
-  const memory = watchMemory(request.memoryBytes);
-  try {
-    const signal = AbortSignal.any([request.signal, memory.exceeded]);
-    return await runImport({ ...request, signal });
-  } finally {
-    memory.stop();
-  }
+  return withinMemory(request, runImport);
 }
 
 async function runImport(request: ImportRequest): Promise<RegisteredImage> {
@@ -87,9 +65,11 @@ async function runImport(request: ImportRequest): Promise<RegisteredImage> {
     );
     try {
       await sink.prepare();
-      const image = await resolve(request);
+      const image = await resolveForPull(request);
       const sealed = await place(request, { image, pool, sink });
-      return await commit(request, { image, sealed, ingest });
+      return await timedPhase(request.recordTiming, "commit", () =>
+        commit(request, { image, sealed, ingest }),
+      );
     } catch (error) {
       // A worker may be in the middle of a write: the staging place goes when all are quiet. What cannot be removed now
       // is removed by the next run; the first error is the one to tell.
@@ -101,14 +81,6 @@ async function runImport(request: ImportRequest): Promise<RegisteredImage> {
   } finally {
     await pool.close();
   }
-}
-
-async function resolve({ source, platform, signal, emit }: ImportRequest): Promise<ResolvedImage> {
-  emit({ type: "status", message: `Resolving ${source.reference}...` });
-  const image = await source.resolve(platform, signal);
-  for (const warning of image.warnings) emit({ type: "warning", ...warning });
-  emit({ type: "resolved", ...summarizeImage(image) });
-  return image;
 }
 
 interface PlacingParts {
@@ -123,8 +95,10 @@ async function place(request: ImportRequest, parts: PlacingParts): Promise<Seale
   let order: LayerOrder | undefined = sink.begin(imageToPlace(image));
   for (;;) {
     try {
-      const tree = await pull(request, { ...parts, order });
-      return await seal(request, { tree, pool, sink });
+      const tree = await pullImage(request, { ...parts, order });
+      return await timedPhase(request.recordTiming, "seal", () =>
+        seal(request, { tree, pool, sink }),
+      );
     } catch (error) {
       order = sink.startOver(error);
       if (order === undefined) throw error;
@@ -132,42 +106,6 @@ async function place(request: ImportRequest, parts: PlacingParts): Promise<Seale
     const message = "the layers unpack to more than expected; starting over, one by one";
     request.emit({ type: "warning", code: "placed_again", message });
   }
-}
-
-async function pull(
-  request: ImportRequest,
-  parts: PlacingParts & { readonly order: LayerOrder },
-): Promise<RootfsTree> {
-  const { image, pool, sink, order } = parts;
-  const { source, limits, concurrency, emit } = request;
-  const count = image.layers.length;
-  emit({ type: "phase", phase: "pull" });
-  const merge = createLayerMerge(limits, { reference: image.reference, layers: count });
-  const progress = layerProgressEvents(request);
-  const layers = image.layers.map(({ index, descriptor, diffId }) => ({
-    options: {
-      label: layerLabel(index, count, image.reference),
-      layer: index,
-      digest: descriptor.digest,
-      sizeBytes: descriptor.sizeBytes,
-      diffId,
-      limits,
-    },
-    open: (options: { readonly signal: AbortSignal; readonly fresh: boolean }) =>
-      source.openLayer(descriptor, options),
-  }));
-  await decodeLayers(pool, layers, {
-    concurrency,
-    order,
-    signal: AbortSignal.any([request.signal, progress.stagingExceeded]),
-    placerPlan: (layer) => sink.placerPlan(layer),
-    onPlaced: (layer, placement) => sink.placed(layer, placement),
-    onLayer: (layer, batches) => merge.addLayer(layer, batches),
-    treeBytes: () => merge.metadataBytes,
-    onProgress: progress.onProgress,
-    onRefetch: progress.onRefetch,
-  });
-  return merge.finish();
 }
 
 function imageToPlace({ manifestDigest, platform, config, layers }: ResolvedImage): ImageToPlace {
@@ -181,7 +119,7 @@ function imageToPlace({ manifestDigest, platform, config, layers }: ResolvedImag
 }
 
 async function seal(
-  { signal, fsync, emit }: ImportRequest,
+  { signal, fsync, emit, recordTiming }: ImportRequest,
   parts: { readonly tree: RootfsTree; readonly pool: WorkerPool; readonly sink: Sink },
 ): Promise<SealedRootfs> {
   emit({ type: "phase", phase: "seal" });
@@ -191,7 +129,7 @@ async function seal(
     signal,
     fsync,
     workers: pool.workers,
-    runTasks: (tasks) => pool.runTasks(tasks),
+    runTasks: (tasks) => pool.runTasks(tasks, { recordTiming }),
   });
   if (sealed.omissions.length > 0) {
     const message = `${sealed.omissions.length} things could not be written exactly, e.g. ${sealed.omissions[0]}; describe lists them`;

@@ -3,8 +3,18 @@ export { deserializeError, ImportError, printable, serializeError } from "./erro
 export type { ErrorCode, ErrorDetails, SerializedError } from "./errors.ts";
 export { DEFAULT_LIMITS } from "./limits.ts";
 export type { Limits } from "./limits.ts";
-export type { ImportEvent, OnEvent } from "./progress.ts";
+export type {
+  Bottleneck,
+  ImportEvent,
+  ImportTimings,
+  LayerTimings,
+  OnEvent,
+  StageTiming,
+  TimingResource,
+  TimingStage,
+} from "./progress.ts";
 export type * from "./api/public-types.ts";
+export { benchSandboxImage } from "./api/bench-sandbox-image.ts";
 export { exportSandboxImage } from "./api/export-sandbox-image.ts";
 export {
   listSandboxImageFiles,

@@ -37,8 +37,79 @@ export type ImportEvent =
       readonly delayMs: number;
     }
   | { readonly type: "phase"; readonly phase: "pull" | "seal" | "commit" }
+  /** Where the time went, when that was asked for. After a success only. */
+  | { readonly type: "timings"; readonly timings: ImportTimings }
   | { readonly type: "image_registered"; readonly name: string; readonly image_id: string }
   | { readonly type: "done" };
 
 /** Called on the data path: returns at once. At most ten `layer_progress` a second and layer. */
 export type OnEvent = (event: ImportEvent) => void;
+
+/**
+ * What time goes to. A layer: `turn` (until it was begun, or begun anew), `starved` (its worker had none of its bytes),
+ * `digest`, `inflate`, `diffId`, `walk` (the archive), `place` (bodies), `queued` (bytes that waited for the worker); these
+ * are all of its time. `fetch` overlaps with them: it is the time in which bytes were being read. The whole: `resolve`,
+ * `merge`, `seal`, `sync`, `commit`.
+ */
+export type TimingStage =
+  | "resolve"
+  | "turn"
+  | "fetch"
+  | "starved"
+  | "digest"
+  | "inflate"
+  | "diffId"
+  | "walk"
+  | "place"
+  | "queued"
+  | "merge"
+  | "seal"
+  | "sync"
+  | "commit";
+
+export interface StageTiming {
+  readonly stage: TimingStage;
+  readonly durationMs: number;
+  /** Compressed in `fetch` and `digest`, then uncompressed, of `place` what was written; other stages have none. */
+  readonly sizeBytes?: number;
+  readonly bytesPerSecond?: number;
+}
+
+export interface LayerTimings {
+  /** 0 is the base layer. */
+  readonly layer: number;
+  readonly digest: string;
+  /** Compressed. */
+  readonly sizeBytes: number;
+  readonly decodedBytes: number;
+  readonly entries: number;
+  /** From the beginning of the pull, of all layers, to the end of this one. */
+  readonly durationMs: number;
+  readonly stages: readonly StageTiming[];
+}
+
+export type TimingResource = "network" | "processor" | "disk";
+
+/** What an import would have to be given more of; the rule stands in ARCHITECTURE.md, "Where the time goes". */
+export interface Bottleneck {
+  readonly resource: TimingResource;
+  /** Its stage with the most time. */
+  readonly stage: TimingStage;
+  /** Of that stage in the whole time, 0 to 1. */
+  readonly share: number;
+  readonly shares: Readonly<Record<TimingResource, number>>;
+}
+
+/** Where the time of one import or benchmark went. */
+export interface ImportTimings {
+  readonly durationMs: number;
+  /** All layers as received, again where one was fetched twice. */
+  readonly sizeBytes: number;
+  readonly decodedBytes: number;
+  readonly entries: number;
+  /** Stages of layers are sums over the layers; `fetch` is the time in which any of them was read. */
+  readonly stages: readonly StageTiming[];
+  /** Bottom first; without those that share the decode of an equal one. */
+  readonly layers: readonly LayerTimings[];
+  readonly bottleneck: Bottleneck;
+}

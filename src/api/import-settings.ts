@@ -2,12 +2,17 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { ImportError } from "../errors.ts";
 import type { ImportRequest } from "../import-image.ts";
+import type { PullRequest } from "../pull-image.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
 import { outputFormat } from "./output-format.ts";
-import type { ImageFormat, ImportSandboxImageOptions } from "./public-types.ts";
+import type {
+  ImageFormat,
+  ImportSandboxImageOptions,
+  PullSandboxImageOptions,
+} from "./public-types.ts";
 import { requireText } from "./require-text.ts";
 import { projectOf, type Environment } from "./store-settings.ts";
 import { VERSION } from "./version.ts";
@@ -25,11 +30,16 @@ const DEFAULT_FORMAT: ImageFormat = "ext4";
 const DEFAULT_CONCURRENCY = 8;
 const MOST_CONNECTIONS = 64;
 
-/** An import's options with every default filled in and every number checked. */
-export interface ImportSettings extends Omit<
-  ImportRequest,
-  "source" | "store" | "toolVersion" | "signal" | "emit"
-> {
+/** What is known only when it begins. */
+type Running = "source" | "store" | "toolVersion" | "signal" | "emit" | "recordTiming";
+
+/** A pull's options with every default filled in and every number checked. */
+export interface PullSettings extends Omit<PullRequest, Running> {
+  readonly source: Omit<OpenSourceOptions, "onRetry">;
+}
+
+/** The same of an import. */
+export interface ImportSettings extends Omit<ImportRequest, Running> {
   readonly dockerCompat: boolean;
   readonly source: Omit<OpenSourceOptions, "onRetry">;
 }
@@ -40,22 +50,18 @@ export function importSettings(
   options: ImportSandboxImageOptions,
   env: Environment,
 ): ImportSettings {
-  requireText("the image reference", reference);
-  for (const name of ["registeredName", "platform", "output", "project", "home"] as const) {
+  const pull = pullSettings(reference, options, env);
+  for (const name of ["registeredName", "output", "project", "home"] as const) {
     if (options[name] !== undefined) requireText(name, options[name]);
   }
-  const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
-  const concurrency = Math.min(wanted, MOST_CONNECTIONS);
-  const limits = mergeLimits(options.limits ?? {});
-  const { builderDiskMb } = options;
   const diskMb = wholeNumber("diskMb", options.diskMb ?? DEFAULT_DISK_MB);
   if (diskMb > MOST_DISK_MB) throw invalid("diskMb", diskMb, `at most ${MOST_DISK_MB} (16 TiB)`);
   return {
+    ...pull,
     name: imageName(reference, options.registeredName),
     project: projectOf(options, env),
     public: options.isPublic ?? false,
     replace: options.replace ?? false,
-    platform: wantedPlatform(options.platform),
     outputPath: outputPath(options.output),
     format: outputFormat(imageFormat(options.format), {
       diskBytes: diskMb * MIB,
@@ -63,14 +69,33 @@ export function importSettings(
       epochSeconds: sourceDateEpoch(env),
     }),
     fsync: options.fsync ?? true,
+    diskMb,
+    dockerCompat: options.dockerCompat ?? false,
+  };
+}
+
+/** @throws ImportError ERR_OPTION_INVALID, ERR_CONFIG_INVALID (platform) */
+export function pullSettings(
+  reference: string,
+  options: PullSandboxImageOptions,
+  env: Environment,
+): PullSettings {
+  requireText("the image reference", reference);
+  for (const name of ["platform", "trace"] as const) {
+    if (options[name] !== undefined) requireText(name, options[name]);
+  }
+  const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
+  const concurrency = Math.min(wanted, MOST_CONNECTIONS);
+  const limits = mergeLimits(options.limits ?? {});
+  const { builderDiskMb } = options;
+  return {
+    platform: wantedPlatform(options.platform),
     workers: workersFor(options.cpus ?? DEFAULT_CPUS),
     memoryBytes: memoryBytes(options.memoryMb ?? DEFAULT_MEMORY_MB),
     concurrency,
-    diskMb,
     stagingBytes:
       builderDiskMb === undefined ? undefined : wholeNumber("builderDiskMb", builderDiskMb) * MIB,
     limits,
-    dockerCompat: options.dockerCompat ?? false,
     source: {
       env,
       limits,
@@ -142,7 +167,8 @@ function mergeLimits(changes: Partial<Limits>): Limits {
   return { ...DEFAULT_LIMITS, ...changes };
 }
 
-function wholeNumber(what: string, value: number): number {
+/** @throws ImportError ERR_OPTION_INVALID */
+export function wholeNumber(what: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw invalid(what, value, "a whole number above 0");
 }

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import type { Limits } from "../limits.ts";
 import type { RunConfig } from "../oci/image.ts";
-import type { OnEvent } from "../progress.ts";
+import type { ImportTimings, OnEvent } from "../progress.ts";
 import type { LayerRecord } from "../store/records.ts";
 
 export type { LayerRecord, RunConfig };
@@ -22,28 +22,16 @@ export interface StoreOptions {
  */
 export type ImageFormat = "ext4" | "erofs" | "dir" | "tar";
 
-export interface ImportSandboxImageOptions extends StoreOptions {
-  /** Default: derived from the reference (`pytorch/pytorch:2.4.1` → `pytorch`). Empty: ERR_NAME_INVALID. */
-  readonly registeredName?: string;
+/** How an image is pulled and unpacked, whatever becomes of it. */
+export interface PullSandboxImageOptions {
   /** Workers that decode: default 2.0, rounded up, at most the machine's cores. */
   readonly cpus?: number;
   /** MiB that the import may add to the memory of the process, at least 256; default 4096. ERR_LIMIT_EXCEEDED. */
   readonly memoryMb?: number;
-  /** MiB of the root disk, at most 16 TiB; default 10240. A directory or archive has no such size, so there it is only recorded. */
-  readonly diskMb?: number;
-  /** MiB that the staging area may take; default: no limit of its own. */
+  /** MiB that the layers may unpack to in all; default: no limit of its own. */
   readonly builderDiskMb?: number;
-  readonly isPublic?: boolean;
-  /** Accepted because `tl` users pass it; there is no Docker path, so it only warns. */
-  readonly dockerCompat?: boolean;
-  /** Events as text on stderr, as the Tensorlake SDK prints them; ignored when `onEvent` or `deps.emit` is given. */
-  readonly verbose?: boolean;
   /** `os/arch[/variant]`; default: linux and the host's architecture. */
   readonly platform?: string;
-  /** Default `ext4`, which takes no root. */
-  readonly format?: ImageFormat;
-  /** Where the root filesystem goes, instead of into the store. Must not exist, or be an empty directory. */
-  readonly output?: string;
   /** Plain http for this registry; without it (or `insecure`) only loopback registries may speak http. */
   readonly plainHttp?: boolean;
   /** No certificate checks for this registry, and plain http where it speaks no TLS. */
@@ -52,15 +40,55 @@ export interface ImportSandboxImageOptions extends StoreOptions {
   readonly concurrency?: number;
   /** Default true: connections that no layer uses fetch parts of a large one, where one is too slow for the decoder. */
   readonly ranges?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** A file for a trace of where the time went (Chrome's Trace Event Format), also of a failure. Overwritten. */
+  readonly trace?: string;
+  /** Events as text on stderr, as the Tensorlake SDK prints them; ignored when `onEvent` or `deps.emit` is given. */
+  readonly verbose?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: OnEvent;
+}
+
+export interface ImportSandboxImageOptions extends StoreOptions, PullSandboxImageOptions {
+  /** Default: derived from the reference (`pytorch/pytorch:2.4.1` → `pytorch`). Empty: ERR_NAME_INVALID. */
+  readonly registeredName?: string;
+  /** MiB of the root disk, at most 16 TiB; default 10240. A directory or archive has no such size, so there it is only recorded. */
+  readonly diskMb?: number;
+  readonly isPublic?: boolean;
+  /** Accepted because `tl` users pass it; there is no Docker path, so it only warns. */
+  readonly dockerCompat?: boolean;
+  /** Default `ext4`, which takes no root. */
+  readonly format?: ImageFormat;
+  /** Where the root filesystem goes, instead of into the store. Must not exist, or be an empty directory. */
+  readonly output?: string;
   /** Takes over a name that is registered already. */
   readonly replace?: boolean;
   /** Of a directory. Default true: owners, device nodes and privileged xattrs exactly, which takes root. False: what can be written; the rest is listed. */
   readonly sameOwner?: boolean;
   /** Default true: the bytes are on the disk before the name is registered. */
   readonly fsync?: boolean;
-  readonly limits?: Partial<Limits>;
-  readonly signal?: AbortSignal;
-  readonly onEvent?: OnEvent;
+  /** Default false. True: a `timings` event before `image_registered`. */
+  readonly timings?: boolean;
+}
+
+export interface BenchSandboxImageOptions extends PullSandboxImageOptions {
+  /** How often it is pulled; default 1. */
+  readonly runs?: number;
+  /** Environment to read configuration from. Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** What `benchSandboxImage` measured. */
+export interface SandboxImageBenchmark {
+  readonly reference: string;
+  readonly manifestDigest: string;
+  readonly platform: string;
+  /** Bottom first. */
+  readonly layers: readonly LayerRecord[];
+  /** Compressed, all layers. */
+  readonly totalBytes: number;
+  /** In the order in which they were made. */
+  readonly runs: readonly ImportTimings[];
 }
 
 /** A registered image with its snapshot: the record of the platform's API, and what rootlift adds (from `reference` on). */

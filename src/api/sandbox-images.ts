@@ -1,10 +1,9 @@
 import { importImage } from "../import-image.ts";
 import { summarizeImage } from "../oci/summarize-image.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
-import type { ImageSource } from "../source/image-source.ts";
-import { openImageSource } from "../source/open-image-source.ts";
 import { carefulEmitter, createEventQueue } from "./import-events.ts";
 import { importSettings, type ImportSettings } from "./import-settings.ts";
+import { openImportTiming } from "./import-timing.ts";
 import type {
   ImportPlan,
   ImportSandboxImageOptions,
@@ -16,6 +15,7 @@ import { imageNotFound, requireImage } from "./require-image.ts";
 import { requireText } from "./require-text.ts";
 import { sandboxTemplate } from "./sandbox-template.ts";
 import { withStore } from "./store-settings.ts";
+import { withSource } from "./with-source.ts";
 import { printEvent } from "./verbose-events.ts";
 import { VERSION } from "./version.ts";
 
@@ -46,20 +46,25 @@ export async function importSandboxImage(
   emit({ type: "status", message: `Importing registry image ${reference.trim()}...` });
   emit({ type: "status", message: `Selected image name: ${settings.name}` });
   warnAbout(settings, emit);
-  const source = await openSource(reference, settings, emit);
+  const { timings = false, trace } = options;
+  const timing = openImportTiming({ timings, trace, title: `import ${reference}`, emit });
+  const { recordTiming } = timing;
+  const run = timing.beginRun();
   try {
-    const record = await withStore(options, async (store) =>
-      sandboxTemplate(
-        await importImage({ ...settings, source, store, toolVersion: VERSION, signal, emit }),
-      ),
+    const record = await withSource(reference, { settings, emit }, (source) =>
+      withStore(options, async (store) => {
+        const parts = { source, store, toolVersion: VERSION, signal, emit, recordTiming };
+        return sandboxTemplate(await importImage({ ...settings, ...parts }));
+      }),
     );
+    if (timings) emit({ type: "timings", timings: run.report() });
     emit({ type: "status", message: `Image '${record.name}' registered (${record.id})` });
     emit({ type: "image_registered", name: record.name, image_id: record.id });
     emit({ type: "done" });
     throwListenerError();
     return record;
   } finally {
-    await source.close();
+    timing.end();
   }
 }
 
@@ -103,15 +108,12 @@ export async function planSandboxImageImport(
   const { emit, throwListenerError } = carefulEmitter(options.onEvent ?? ignore);
   warnAbout(settings, emit);
   await withStore(options, (store) => store.catalog.requireFree(settings));
-  const source = await openSource(reference, settings, emit);
-  try {
+  return withSource(reference, { settings, emit }, async (source) => {
     const image = await source.resolve(settings.platform, signal);
     for (const warning of image.warnings) emit({ type: "warning", ...warning });
     throwListenerError();
     return { dryRun: true, name: settings.name, ...summarizeImage(image) };
-  } finally {
-    await source.close();
-  }
+  });
 }
 
 /** All images of the project, by name. */
@@ -182,17 +184,6 @@ export async function deleteSandboxImage(
 
 function ignore(): void {
   // Nobody listens.
-}
-
-function openSource(
-  reference: string,
-  settings: ImportSettings,
-  emit: OnEvent,
-): Promise<ImageSource> {
-  return openImageSource(reference, {
-    ...settings.source,
-    onRetry: (retry) => emit({ type: "retry", ...retry }),
-  });
 }
 
 function warnAbout({ name, dockerCompat }: ImportSettings, emit: OnEvent): void {

@@ -22,6 +22,7 @@ function eventLine(event: ImportEvent): string | undefined {
     case "done":
       return "[done]";
     case "phase":
+    case "timings":
     case "layer_progress":
     default:
       return undefined;

@@ -1,4 +1,5 @@
 import type { CommandGroup } from "./command.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { exportCommand } from "./commands/export.ts";
@@ -29,6 +30,7 @@ const IMAGE_GROUP: CommandGroup = {
     filesCommand,
     verifyCommand,
     exportCommand,
+    benchCommand,
     rmCommand,
   ],
 };

@@ -37,6 +37,7 @@ export function eventSentence(
     case "phase":
       return event.phase === "seal" ? pullSummary(state, nowMs) : undefined;
     case "warning":
+    case "timings":
     case "image_registered":
     case "done":
       return undefined;

@@ -51,6 +51,12 @@ export function applyEvent(state: ProgressState, event: ImportEvent, nowMs: numb
         entries: 0,
       }));
       state.totalBytes = event.totalBytes;
+      // A benchmark resolves before each run.
+      state.receivedBytes = 0;
+      state.entries = 0;
+      state.verifiedLayers = 0;
+      state.samples = [];
+      state.phaseStartedMs = nowMs;
       enterPhase(state, "pull", nowMs);
       break;
     case "layer_progress":
@@ -66,6 +72,7 @@ export function applyEvent(state: ProgressState, event: ImportEvent, nowMs: numb
     case "status":
     case "warning":
     case "retry":
+    case "timings":
     case "image_registered":
       break;
   }

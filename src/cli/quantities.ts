@@ -26,6 +26,14 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${padded(minutes % 60)} min`;
 }
 
+/** For what is compared: `0.42 ms`, `12.3 ms`, `412 ms`, `2.31 s`; from a minute on as `formatDuration`. */
+export function formatPreciseDuration(ms: number): string {
+  if (ms >= 59_995) return formatDuration(ms);
+  const [value, unit] = ms < 999.5 ? [Math.max(0, ms), "ms"] : [ms / 1000, "s"];
+  const decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return `${value.toFixed(decimals)} ${unit}`;
+}
+
 /** `1,234,567` whatever the locale. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");

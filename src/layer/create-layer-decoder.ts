@@ -6,6 +6,7 @@ import { createGzipStream } from "./gzip-stream.ts";
 import { createLayerFault, limitFault, ratioFault } from "./fault.ts";
 import { createPlainStream } from "./decompressor.ts";
 import { createZstdStream } from "./zstd-stream.ts";
+import { Stage } from "../timing/stage-clock.ts";
 import type { Compression } from "./sniff.ts";
 import type { Decompressor } from "./decompressor.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -72,22 +73,32 @@ class StreamingLayerDecoder implements LayerDecoder {
     const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#compressedBytes += bytes.length;
     if (this.#compressedBytes > this.#options.sizeBytes) throw this.#sizeMismatch();
+    const { clock } = this.#options;
+    clock?.enter(Stage.digest);
     this.#digest.update(bytes);
+    clock?.enter(Stage.inflate);
     this.#guard(() => this.#decode(bytes));
+    clock?.leave();
   }
 
   finish(): LayerSummary {
     if (this.#closed) throw new Error("finish() of a closed layer decoder");
     if (this.#compressedBytes !== this.#options.sizeBytes) throw this.#sizeMismatch();
+    const { clock } = this.#options;
+    clock?.enter(Stage.digest);
     const digest = this.#digest.digest("hex");
     if (digest !== this.#options.digest.hex) throw this.#digestMismatch(digest);
+    clock?.enter(Stage.inflate);
     this.#guard(() => {
       if (this.#decompressor === undefined) this.#start(this.#head);
       this.#decompressor?.end();
+      clock?.enter(Stage.walk);
       this.#walker.end();
     });
     if (this.#kept !== undefined) throw this.#kept;
+    clock?.enter(Stage.diffId);
     this.#requireDiffId(digest);
+    clock?.leave();
     return {
       compression: this.#compression,
       compressedBytes: this.#compressedBytes,
@@ -143,9 +154,15 @@ class StreamingLayerDecoder implements LayerDecoder {
   #take(bytes: Uint8Array): void {
     this.#decodedBytes += bytes.length;
     this.#requireSane();
-    this.#options.onOutput?.(this);
-    this.#diffId?.update(bytes);
+    const { clock, onOutput } = this.#options;
+    onOutput?.(this);
+    if (this.#diffId !== undefined) {
+      clock?.enter(Stage.diffId);
+      this.#diffId.update(bytes);
+    }
+    clock?.enter(Stage.walk);
     this.#walker.write(bytes);
+    clock?.enter(Stage.inflate);
   }
 
   /** Attack: 10 MB of gzip become 10 GB of zeros, 2 MB of zstd 64 GB. */

@@ -1,12 +1,13 @@
 import { throwIfCancelled, type ImportError } from "../errors.ts";
 import type { LayerSummary } from "../layer/layer-decoder.ts";
 import type { LayerPlacement, PlacerPlan } from "../sink/sink.ts";
+import { monotonicMs } from "../timing/monotonic-clock.ts";
 import { releaseBatches, type ImageTotals } from "./image-totals.ts";
-import { createLayerBuffers } from "./layer-buffers.ts";
+import { createLayerBuffers, type LayerBuffers } from "./layer-buffers.ts";
+import type { LayerTiming } from "./layer-timing.ts";
 import type { FromWorker, LayerToDecodeOptions } from "./messages.ts";
 import type { HeldBatch } from "./packed-batch.ts";
-import type { JobChannel } from "./pool-worker.ts";
-import type { WorkerPool } from "./worker-pool.ts";
+import type { PoolChannel, WorkerPool } from "./worker-pool.ts";
 
 /** Compressed bytes in order, pulled by their consumer; what a source's `ByteStream` is to the pool. */
 export interface LayerBytes {
@@ -33,6 +34,7 @@ export interface DecodeLayerJob {
   readonly bufferBytes: number;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: LayerProgress) => void;
+  readonly timing: LayerTiming | undefined;
 }
 
 export interface DecodedLayer {
@@ -48,20 +50,23 @@ export interface DecodedLayer {
  */
 export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promise<DecodedLayer> {
   const buffers = createLayerBuffers(Math.max(1, Math.min(job.bufferBytes, job.options.sizeBytes)));
+  const { timing } = job;
   const batches: HeldBatch[] = [];
   let receivedBytes = 0;
   let answered = false;
-  let channel: JobChannel | undefined;
+  let channel: PoolChannel | undefined;
 
   const outcome = new Promise<Omit<DecodedLayer, "batches">>((resolve, reject) => {
     const onMessage = (message: Exclude<FromWorker, { type: "failed" }>): void => {
       if (message.type === "batch") batches.push(message.batch);
       else if (message.type === "consumed") {
         buffers.give(message.buffer);
+        timing?.answered(channel?.worker ?? 0, message.time);
         const { decodedBytes, entries } = message;
         job.onProgress({ receivedBytes, decodedBytes, entries });
       } else if (message.type === "layer-done") {
         answered = true;
+        timing?.answered(channel?.worker ?? 0, message.time);
         resolve({ summary: message.summary, placement: message.placement });
       }
     };
@@ -82,15 +87,10 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
 
   try {
     const { options, plan, totals } = job;
-    channel.post({ type: "begin-layer", job: channel.job, options, plan, totals });
-    for (let length = 1; length > 0;) {
-      const buffer = await buffers.take();
-      throwIfCancelled(job.signal);
-      length = await job.bytes.read(new Uint8Array(buffer));
-      if (length === 0) break;
-      receivedBytes += length;
-      channel.post({ type: "chunk", job: channel.job, buffer, length }, [buffer]);
-    }
+    const timed = timing !== undefined;
+    channel.post({ type: "begin-layer", job: channel.job, options, plan, totals, timed });
+    await sendBytes(job, channel, { buffers, onReceived: (length) => (receivedBytes += length) });
+    timing?.given();
     channel.post({ type: "end-layer", job: channel.job });
     return { ...(await outcome), batches };
   } catch (error) {
@@ -108,5 +108,27 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
     throw first;
   } finally {
     channel.done();
+  }
+}
+
+/** Reads the layer to its end, a buffer after the other, as they come back. */
+async function sendBytes(
+  { bytes, signal, timing }: DecodeLayerJob,
+  channel: PoolChannel,
+  {
+    buffers,
+    onReceived,
+  }: { readonly buffers: LayerBuffers; readonly onReceived: (length: number) => void },
+): Promise<void> {
+  for (;;) {
+    const buffer = await buffers.take();
+    throwIfCancelled(signal);
+    const startMs = monotonicMs();
+    const length = await bytes.read(new Uint8Array(buffer));
+    timing?.fetched(startMs, length);
+    if (length === 0) return;
+    onReceived(length);
+    timing?.given();
+    channel.post({ type: "chunk", job: channel.job, buffer, length }, [buffer]);
   }
 }

@@ -7,6 +7,8 @@ import {
   type LayerProgress,
 } from "./decode-layer.ts";
 import { countTree, createImageTotals, releaseBatches, type ImageTotals } from "./image-totals.ts";
+import { createLayerTiming } from "./layer-timing.ts";
+import type { RecordTiming } from "../timing/timing-record.ts";
 import { createWindowTurns, type InWindowTurn } from "./large-windows.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
 import type { LayerToDecodeOptions } from "./messages.ts";
@@ -39,6 +41,7 @@ export interface DecodeLayersOptions {
     progress: LayerProgress,
   ) => void;
   readonly onRefetch: (layer: number, why: ImportError) => void;
+  readonly recordTiming?: RecordTiming | undefined;
 }
 
 /**
@@ -182,20 +185,34 @@ async function attempt(
   layer: LayerToDecode,
   options: AttemptOptions & { readonly fresh: boolean },
 ): Promise<DecodedLayer> {
-  const { signal, fresh } = options;
+  const { signal, fresh, recordTiming } = options;
   throwIfCancelled(signal);
   const index = layer.options.layer;
-  options.onProgress(index, "pulling", { receivedBytes: 0, decodedBytes: 0, entries: 0 });
-  const decoded = await decodeLayer(pool, {
-    options: layer.options,
-    plan: options.placerPlan(index),
-    bytes: await layer.open({ signal, fresh }),
-    totals: options.totals,
-    bufferBytes: layerBufferBytes(options.concurrency),
-    signal,
-    onProgress: (progress) => options.onProgress(index, "pulling", progress),
-  });
-  const { compressedBytes: receivedBytes, decodedBytes, entries } = decoded.summary;
-  options.onProgress(index, "verified", { receivedBytes, decodedBytes, entries });
-  return decoded;
+  let progress: LayerProgress = { receivedBytes: 0, decodedBytes: 0, entries: 0 };
+  let bodyBytes = 0;
+  const onProgress = (soFar: LayerProgress): void => {
+    progress = soFar;
+    options.onProgress(index, "pulling", soFar);
+  };
+  onProgress(progress);
+  const timing = recordTiming === undefined ? undefined : createLayerTiming(index, recordTiming);
+  try {
+    const decoded = await decodeLayer(pool, {
+      options: layer.options,
+      plan: options.placerPlan(index),
+      bytes: await layer.open({ signal, fresh }),
+      totals: options.totals,
+      bufferBytes: layerBufferBytes(options.concurrency),
+      signal,
+      onProgress,
+      timing,
+    });
+    const { compressedBytes: receivedBytes, decodedBytes, entries } = decoded.summary;
+    progress = { receivedBytes, decodedBytes, entries };
+    bodyBytes = decoded.summary.bodyBytes;
+    options.onProgress(index, "verified", progress);
+    return decoded;
+  } finally {
+    timing?.end({ ...progress, bodyBytes });
+  }
 }

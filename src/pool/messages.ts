@@ -1,11 +1,16 @@
 import type { SerializedError } from "../errors.ts";
 import type { LayerDecoderOptions, LayerSummary } from "../layer/layer-decoder.ts";
 import type { LayerPlacement, PlacerPlan, SealTask } from "../sink/sink.ts";
+import type { StageSpan } from "../timing/stage-clock.ts";
+import type { TaskSpan } from "../timing/timing-record.ts";
 import type { ImageTotals } from "./image-totals.ts";
 import type { HeldBatch } from "./packed-batch.ts";
 
 /** What a decoder is told that crosses threads. */
-export type LayerToDecodeOptions = Omit<LayerDecoderOptions, "bodies" | "onBatch" | "onOutput">;
+export type LayerToDecodeOptions = Omit<
+  LayerDecoderOptions,
+  "bodies" | "onBatch" | "onOutput" | "clock"
+>;
 
 /**
  * What crosses threads. A worker keeps the order of its messages, so that bytes of a job arrive in sequence; jobs of one
@@ -18,6 +23,8 @@ export type ToWorker =
       readonly options: LayerToDecodeOptions;
       readonly plan: PlacerPlan;
       readonly totals: ImageTotals;
+      /** Answers then tell where the time went. */
+      readonly timed: boolean;
     }
   /** `buffer` is transferred, and comes back in a `consumed`. */
   | {
@@ -37,6 +44,7 @@ export type FromWorker =
       readonly buffer: ArrayBuffer;
       readonly decodedBytes: number;
       readonly entries: number;
+      readonly time: StageSpan | undefined;
     }
   | { readonly type: "batch"; readonly job: number; readonly batch: HeldBatch }
   | {
@@ -44,6 +52,12 @@ export type FromWorker =
       readonly job: number;
       readonly summary: LayerSummary;
       readonly placement: LayerPlacement;
+      readonly time: StageSpan | undefined;
     }
-  | { readonly type: "task-done"; readonly job: number; readonly result: unknown }
+  | {
+      readonly type: "task-done";
+      readonly job: number;
+      readonly result: unknown;
+      readonly time: TaskSpan;
+    }
   | { readonly type: "failed"; readonly job: number; readonly error: SerializedError };

@@ -5,6 +5,10 @@ import type { LayerDecoder } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
 import { countProgress, showProgressIn } from "../sink/work-progress.ts";
+import { takeSyncMs } from "../sink/sync-time.ts";
+import { monotonicMs } from "../timing/monotonic-clock.ts";
+import { Stage, StageClock } from "../timing/stage-clock.ts";
+import { timedPlacer } from "./timed-placer.ts";
 import { createPlacer, runSealTask } from "./worker-side.ts";
 import { tellThread } from "./thread-number.ts";
 import { workerStatus } from "./worker-status.ts";
@@ -17,6 +21,8 @@ interface LayerJob {
   readonly decoder: LayerDecoder;
   readonly placer: BodyPlacer;
   readonly share: DecodedShare;
+  /** Where the time is taken. */
+  readonly clock: StageClock | undefined;
 }
 
 /** So much waits as it is; more is packed first: ordinary images never wait for that. */
@@ -45,8 +51,10 @@ function buffersOf(batch: HeldBatch): ArrayBuffer[] {
 }
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
-  const { job, options, plan, totals } = message;
-  const placer = steppingPlacer(createPlacer(plan));
+  const { job, options, plan, totals, timed } = message;
+  const clock = timed ? new StageClock() : undefined;
+  const stepping = steppingPlacer(createPlacer(plan));
+  const placer = clock === undefined ? stepping : timedPlacer(stepping, clock);
   const share = new DecodedShare(totals, options);
   const decoder = createLayerDecoder({
     ...options,
@@ -60,8 +68,9 @@ function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
       countProgress();
       share.count(soFar);
     },
+    ...(clock === undefined ? {} : { clock }),
   });
-  jobs.set(job, { decoder, placer, share });
+  jobs.set(job, { decoder, placer, share, clock });
 }
 
 /** Counts each call as progress: a disk may take its time for every small file. */
@@ -91,16 +100,19 @@ function consume({ job, buffer, length }: ToWorker & { type: "chunk" }): void {
   // A job that failed is gone; its buffers still go home.
   layer?.decoder.push(new Uint8Array(buffer, 0, length));
   const { decodedBytes, entries } = layer?.decoder ?? { decodedBytes: 0, entries: 0 };
-  answer({ type: "consumed", job, buffer, decodedBytes, entries }, [buffer]);
+  const time = layer?.clock?.take();
+  answer({ type: "consumed", job, buffer, decodedBytes, entries, time }, [buffer]);
 }
 
 function endLayer(job: number): void {
   const layer = jobs.get(job);
   if (layer === undefined) return;
   const summary = layer.decoder.finish();
+  layer.clock?.enter(Stage.place);
   const placement = layer.placer.finish();
   closeLayer(job);
-  answer({ type: "layer-done", job, summary, placement });
+  layer.clock?.leave();
+  answer({ type: "layer-done", job, summary, placement, time: layer.clock?.take() });
 }
 
 function closeLayer(job: number): void {
@@ -134,6 +146,14 @@ function cancelLayer(job: number): void {
   if (jobs.has(job)) fail(job, cancellation());
 }
 
+function seal({ job, task }: ToWorker & { type: "seal-task" }): void {
+  const startMs = monotonicMs();
+  takeSyncMs();
+  const result = runSealTask(task);
+  const time = { startMs, endMs: monotonicMs(), syncMs: takeSyncMs() };
+  answer({ type: "task-done", job, result, time });
+}
+
 function handle(message: ToWorker): void {
   switch (message.type) {
     case "begin-layer":
@@ -149,7 +169,7 @@ function handle(message: ToWorker): void {
       cancelLayer(message.job);
       break;
     case "seal-task":
-      answer({ type: "task-done", job: message.job, result: runSealTask(message.task) });
+      seal(message);
       break;
   }
 }

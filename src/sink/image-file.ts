@@ -1,5 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import { ioError } from "./io-error.ts";
+import { timedSync } from "./sync-time.ts";
 import { writeAll } from "./write-all.ts";
 
 /** The image file, at positions in bytes. Both throw what `ioError` makes of a failed call. */
@@ -27,9 +28,9 @@ export interface SuperblockTask {
 /** A crash before the second write leaves a file without a superblock; one after it, all that the superblock tells of. */
 export function writeSuperblock({ imagePath, superblock, position, fsync }: SuperblockTask): void {
   withImageFile(imagePath, constants.O_WRONLY, (fd) => {
-    if (fsync) fsyncSync(fd);
+    if (fsync) timedSync(fsyncSync, fd);
     writeAll(fd, superblock, position);
-    if (fsync) fsyncSync(fd);
+    if (fsync) timedSync(fsyncSync, fd);
   });
 }
 

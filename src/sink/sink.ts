@@ -56,7 +56,7 @@ export interface ImageToPlace {
 export type LayerOrder = "largest-first" | "bottom-up";
 
 /** One variant a sink that has placers in workers. */
-export type PlacerPlan = DirectoryPlacerPlan | BlockPlacerPlan | SpoolPlacerPlan;
+export type PlacerPlan = DirectoryPlacerPlan | BlockPlacerPlan | SpoolPlacerPlan | NullPlacerPlan;
 
 export interface DirectoryPlacerPlan {
   readonly kind: "directory";
@@ -78,10 +78,17 @@ export interface SpoolPlacerPlan {
   readonly spoolPath: string;
 }
 
+/** Bodies are counted and dropped: for a benchmark, of which nothing stays. */
+export interface NullPlacerPlan {
+  readonly kind: "null";
+  readonly layer: number;
+}
+
 /** What the placer of a layer tells its sink: plain data that survives `postMessage`. */
 export type LayerPlacement =
   | { readonly kind: "directory" }
   | { readonly kind: "spool" }
+  | { readonly kind: "null" }
   | BlockPlacement;
 
 /** A part of a seal that a worker does; one variant a sink that seals in workers. */

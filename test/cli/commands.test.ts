@@ -186,6 +186,7 @@ test("the shell's completion knows commands and options", async () => {
     "files",
     "verify",
     "export",
+    "bench",
     "rm",
   ]);
   expect(await complete("sbx", "image", "import", "--re")).toEqual(

@@ -46,13 +46,13 @@ test.each([
   ["sbx image d a", '"d" is ambiguous: it could be describe or delete'],
   [
     "sbx image frobnicate",
-    'unknown command "frobnicate"; there are import, register, ls, describe, files, verify, export, rm',
+    'unknown command "frobnicate"; there are import, register, ls, describe, files, verify, export, bench, rm',
   ],
   ["sbx imgae ls", 'unknown command "imgae"; did you mean image?'],
   ["sbx image importt a", 'unknown command "importt"; did you mean import?'],
   [
     "sbx image create Dockerfile",
-    'unknown command "create"; there are import, register, ls, describe, files, verify, export, rm',
+    'unknown command "create"; there are import, register, ls, describe, files, verify, export, bench, rm',
   ],
   ["sbx image import", "missing argument <IMAGE_REFERENCE>"],
   ["sbx image register name", "missing argument <SNAPSHOT_ID>"],

@@ -1,11 +1,15 @@
 import type { OptionSpec } from "../command.ts";
 import { JSON_OPTION } from "../command.ts";
+import {
+  LIMIT_OPTION,
+  OUTPUT,
+  PROGRESS_OPTIONS,
+  PULL_OPTIONS,
+  SAFETY,
+  TRACE_OPTION,
+} from "./pull-options.ts";
 
 const NAMING = "What is registered";
-const OUTPUT = "Output";
-const SOURCE = "Where it comes from";
-const RESOURCES = "Resources";
-const SAFETY = "Exactness and safety";
 
 /** Spelled as users of `tl` know them (`--disk_mb` with an underscore), ours with hyphens. */
 export const IMPORT_OPTIONS: readonly OptionSpec[] = [
@@ -53,55 +57,7 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     group: NAMING,
     describe: "Only resolve the image and check the name; pull and write nothing",
   },
-  {
-    name: "platform",
-    value: "PLATFORM",
-    group: SOURCE,
-    describe:
-      "Which platform of the image: os/arch[/variant], e.g. linux/arm64 [default: linux and this machine's CPU]",
-  },
-  {
-    name: "plain-http",
-    group: SOURCE,
-    describe: "Speak http, not https, with the registry (loopback registries may do so anyway)",
-  },
-  {
-    name: "insecure",
-    group: SOURCE,
-    describe: "Do not check the registry's TLS certificate, and speak http where it speaks no TLS",
-  },
-  {
-    name: "concurrency",
-    value: "N",
-    group: RESOURCES,
-    describe: "Connections for layers, and so layers pulled side by side [default: 8]",
-  },
-  {
-    name: "no-ranges",
-    group: RESOURCES,
-    describe:
-      "One connection for each layer; without this, connections that no layer uses fetch parts of a large one, where one is too slow",
-  },
-  {
-    name: "cpus",
-    value: "N",
-    group: RESOURCES,
-    describe: "CPUs for unpacking; rounded up, at most those of the machine [default: 2.0]",
-  },
-  {
-    name: "memory",
-    value: "MB",
-    group: RESOURCES,
-    describe:
-      "Memory that the import may take, in MiB, at least 256; one that takes more is given up [default: 4096]",
-  },
-  {
-    name: "builder_disk_mb",
-    value: "MB",
-    group: RESOURCES,
-    describe:
-      "What all layers together may unpack to while they are imported, in MiB [default: no limit]",
-  },
+  ...PULL_OPTIONS,
   {
     name: "no-same-owner",
     group: SAFETY,
@@ -113,13 +69,7 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     group: SAFETY,
     describe: "Register without waiting for the disk: faster, lost if the power fails",
   },
-  {
-    name: "limit",
-    value: "NAME=VALUE",
-    repeatable: true,
-    group: SAFETY,
-    describe: "Move a ceiling that guards against hostile images, see below; repeatable",
-  },
+  LIMIT_OPTION,
   {
     name: "docker_compat",
     group: SAFETY,
@@ -127,14 +77,12 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
       "Accepted for scripts written for the platform; there is no Docker path, so it only warns",
   },
   { ...JSON_OPTION, group: OUTPUT, describe: "Print the registered record as JSON on stdout" },
+  ...PROGRESS_OPTIONS,
   {
-    name: "quiet",
+    name: "timings",
     group: OUTPUT,
-    describe: "Print nothing on stderr but warnings and errors",
+    describe:
+      "Then print what each layer and stage took, and which was the bottleneck; with --json in the record",
   },
-  {
-    name: "verbose",
-    group: OUTPUT,
-    describe: "Print a line for every step of every layer instead of the live view",
-  },
+  TRACE_OPTION,
 ];

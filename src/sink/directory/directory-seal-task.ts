@@ -3,6 +3,7 @@ import { ioError } from "../io-error.ts";
 import { syncFileSystem } from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
 import { removeTree } from "../remove-tree.ts";
+import { timedSync } from "../sync-time.ts";
 import { planPath } from "./plan-path.ts";
 import { InodeSettler } from "./inode-settler.ts";
 import { TreeWriter } from "./tree-writer.ts";
@@ -56,7 +57,7 @@ function runStep(
       removeTree(planPath(place.bodiesPath, step.plan));
       break;
     case "sync":
-      syncFileSystem(place.rootFd);
+      timedSync(syncFileSystem, place.rootFd);
       break;
   }
 }

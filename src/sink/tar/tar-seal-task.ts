@@ -6,6 +6,7 @@ import { ioError } from "../io-error.ts";
 import { Omissions, type OmissionList } from "../omissions.ts";
 import type { ImageChecksums } from "../sink.ts";
 import { SparseFile } from "../sparse-file.ts";
+import { timedSync } from "../sync-time.ts";
 import { countProgress } from "../work-progress.ts";
 import { SpoolReader } from "./spool-reader.ts";
 import { TAR_BLOCK_BYTES } from "./tar-header.ts";
@@ -52,7 +53,7 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
       file.write(piece);
     }
     file.finish();
-    if (fsync) fsyncSync(fd);
+    if (fsync) timedSync(fsyncSync, fd);
     rmSync(bodiesPath, { recursive: true });
     const { lines, count, ownerLines, ownerCount } = omissions;
     const usedBytes = fstatSync(fd).blocks * STAT_BLOCK;
