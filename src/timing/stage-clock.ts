@@ -19,8 +19,8 @@ export interface StageSpan {
 }
 
 /**
- * Whose time it is: at any moment that of one stage, so that their times add up. Reading the clock costs 45 ns. Stages change
- * with each mebibyte of output, and twice for the body of a file, which costs ten to a hundred times as much to place.
+ * Whose time it is: at any moment that of one stage, so that their times add up. Reading the clock costs 45 ns: stages
+ * change with each mebibyte of output, and twice for the body of a file, which costs microseconds to place.
  */
 export class StageClock {
   readonly #now: () => number;
