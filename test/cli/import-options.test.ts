@@ -15,9 +15,11 @@ test("every option reaches the library under the SDK's name", () => {
     optionsOf(
       "-n app --disk_mb 20480 --builder_disk_mb 4096 --cpus 1.5 --memory 512 -p --docker_compat --platform linux/arm64/v8 " +
         "--format dir --output ./out --plain-http --insecure --concurrency 3 --no-ranges --replace --dry-run --no-same-owner --no-fsync " +
-        "--limit entries=7 --limit layers=9 --project p",
+        "--limit entries=7 --limit layers=9 --project p --timings --trace t.json",
     ),
   ).toEqual({
+    timings: true,
+    trace: "t.json",
     registeredName: "app",
     diskMb: 20_480,
     builderDiskMb: 4096,
@@ -42,6 +44,7 @@ test("every option reaches the library under the SDK's name", () => {
 
 test("what is not given is absent, so that the library's defaults hold", () => {
   expect(optionsOf("--json")).toEqual({
+    timings: false,
     isPublic: false,
     dockerCompat: false,
     plainHttp: false,
