@@ -17,6 +17,7 @@ import { bytesAt } from "../support/ext4/damaged-image.ts";
 import { setRawXattr } from "../support/read-directory.ts";
 import { mustRun } from "../support/run-program.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { MINIMAL_ACL } from "../support/xattr-values.ts";
 
 const NEVER = new AbortController().signal;
 const BLOCK = 4096;
@@ -41,11 +42,7 @@ beforeAll(async () => {
   await mustRun("mkfifo", [join(tree, "fifo")]);
   for (const name of ["a", "b"]) setRawXattr(join(tree, name), "user.shared", Buffer.alloc(300));
   setRawXattr(join(tree, "small"), "user.small", Buffer.from("value"));
-  setRawXattr(
-    join(tree, "dir"),
-    "system.posix_acl_default",
-    Buffer.from("0200000001000700ffffffff04000500ffffffff20000500ffffffff", "hex"),
-  );
+  setRawXattr(join(tree, "dir"), "system.posix_acl_default", MINIMAL_ACL);
   for (let n = 0; n < 200; n++) writeFileSync(join(tree, `many/${n}-`.padEnd(100, "x")), "");
   await makeErofs(soundPath, tree, ["-Eforce-inode-extended", "-x1", "--chunksize=4096"]);
 });

@@ -2,22 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ext4Acl } from "../../src/sink/ext4/ext4-acl.ts";
 import { checkAcl, kernelAcl } from "../../src/sink/posix-acl.ts";
+import { aclBytes } from "../support/xattr-values.ts";
 
 type Entry = readonly [tag: number, permissions: number, id: number];
 
 const NOBODY = 0xffff_ffff;
 const [USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER] = [1, 2, 4, 8, 0x10, 0x20];
-
-function kernelForm(entries: readonly Entry[], version = 2): Buffer {
-  const bytes = Buffer.alloc(4 + 8 * entries.length);
-  bytes.writeUInt32LE(version);
-  for (const [at, [tag, permissions, id]] of entries.entries()) {
-    bytes.writeUInt16LE(tag, 4 + 8 * at);
-    bytes.writeUInt16LE(permissions, 6 + 8 * at);
-    bytes.writeUInt32LE(id, 8 + 8 * at);
-  }
-  return bytes;
-}
 
 const BASIC: readonly Entry[] = [
   [USER_OBJ, 7, NOBODY],
@@ -51,7 +41,7 @@ const NAMED: readonly Entry[] = [
 ];
 
 test("ext4 keeps ids for named users and groups only", () => {
-  const acl = checkAcl(kernelForm(NAMED), "access");
+  const acl = checkAcl(aclBytes(NAMED), "access");
   expect(Buffer.from(ext4Acl(acl?.entries ?? [])).toString("hex")).toBe(
     ["01000000", "01000600", "02000700e8030000", "04000400", "10000500", "20000000"].join(""),
   );
@@ -64,25 +54,25 @@ test("the kernel's form comes back, with no id where none belongs", () => {
     permissions,
     tag === USER ? id : 7,
   ]);
-  const acl = checkAcl(kernelForm(odd), "access");
-  expect(Buffer.from(kernelAcl(acl?.entries ?? [])).equals(kernelForm(NAMED))).toBe(true);
+  const acl = checkAcl(aclBytes(odd), "access");
+  expect(Buffer.from(kernelAcl(acl?.entries ?? [])).equals(aclBytes(NAMED))).toBe(true);
 });
 
 test("one with the three basic entries is the mode; as a default it is stored", () => {
-  expect(checkAcl(kernelForm(BASIC), "access")).toEqual({ entries: undefined, permissions: 0o751 });
-  expect(checkAcl(kernelForm(BASIC), "default")?.entries?.length).toBe(3);
+  expect(checkAcl(aclBytes(BASIC), "access")).toEqual({ entries: undefined, permissions: 0o751 });
+  expect(checkAcl(aclBytes(BASIC), "default")?.entries?.length).toBe(3);
 });
 
 test.each([
   ["nothing", Buffer.of()],
-  ["a header alone", kernelForm([])],
+  ["a header alone", aclBytes([])],
 ])("%s is no ACL", (_, value) => {
   expect(checkAcl(value, "access")).toEqual({ entries: undefined, permissions: undefined });
 });
 
 test.each([
-  ["another version", kernelForm(BASIC, 1)],
-  ["half an entry", kernelForm(BASIC).subarray(0, -4)],
+  ["another version", aclBytes(BASIC, 1)],
+  ["half an entry", aclBytes(BASIC).subarray(0, -4)],
   ["half a header", Buffer.of(2, 0)],
 ])("%s is refused", (_, value) => {
   expect(checkAcl(value, "access")).toBeUndefined();
@@ -98,7 +88,7 @@ test("what the kernel refuses is refused, and nothing else", () => {
   );
   fc.assert(
     fc.property(fc.oneof(anyEntries, nearlyValid), (entries) => {
-      expect(checkAcl(kernelForm(entries), "default") !== undefined).toBe(kernelAccepts(entries));
+      expect(checkAcl(aclBytes(entries), "default") !== undefined).toBe(kernelAccepts(entries));
     }),
     { numRuns: 2000 },
   );

@@ -5,6 +5,7 @@ import { importErrorFrom } from "./import-error.ts";
 import { compareBytes, sha256Of, type ListedName } from "./read-directory.ts";
 import { placeWith, sealContext } from "./seal-in-thread.ts";
 import { attributesOf, buildTree, type TreeEntry } from "./tree-builder.ts";
+import { CAPABILITY } from "./xattr-values.ts";
 
 /** A sink with the worker's side of it, and someone else's reader of what it wrote. */
 export interface SinkUnderTest {
@@ -94,7 +95,6 @@ export function assortedEntries(): TreeEntry[] {
     { path: "dev/large", type: "block", device: [4095, 1_048_575], mode: 0o660, ...OTHER },
     { path: "dev/zero-zero", type: "character", device: [0, 0], mode: 0 },
   ];
-  const capability = Buffer.from("0100000200200000000000000000000000000000", "hex");
   const entries: TreeEntry[] = [
     { path: "", ...directory, mode: 0o751, mtime: [1_600_000_000, 5], ...OTHER },
     { path: "usr", ...directory, ...OTHER, mtime: [1_700_000_000, 123_456_789] },
@@ -170,7 +170,7 @@ export function assortedEntries(): TreeEntry[] {
       mode: 0o755,
       content: Buffer.from("ping"),
       mtime: [19, 0],
-      xattrs: { "security.capability": capability },
+      xattrs: { "security.capability": CAPABILITY },
     },
     {
       path: "ping-adjusted",
@@ -179,7 +179,7 @@ export function assortedEntries(): TreeEntry[] {
       mode: 0o755,
       content: Buffer.from("ping"),
       mtime: [20, 0],
-      xattrs: { "security.capability": capability },
+      xattrs: { "security.capability": CAPABILITY },
       placedAs: { mode: 0o600 },
     },
   ];

@@ -31,6 +31,7 @@ import {
   type SinkUnderTest,
 } from "../../support/sink-contract.ts";
 import { buildTree, type TreeEntry } from "../../support/tree-builder.ts";
+import { aclBytes } from "../../support/xattr-values.ts";
 
 const OWN = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 const places: string[] = [];
@@ -131,25 +132,19 @@ test("neither a set-group-id bit nor a default ACL of the staging place comes in
   const staging = stagingPlace();
   if (isRoot) chownSync(staging, 0, 4242);
   chmodSync(staging, 0o2777);
-  // Version 2; user::rwx user:1000:rwx group::r-x mask::rwx other::--- (acl(5), linux/posix_acl_xattr.h).
-  const acl = [0x01, 7, 0xffffffff, 0x02, 7, 1000, 0x04, 5, 0xffffffff, 0x10, 7, 0xffffffff];
-  setRawXattr(staging, "system.posix_acl_default", aclBytes([...acl, 0x20, 0, 0xffffffff]));
+  // user::rwx user:1000:rwx group::r-x mask::rwx other::--- (acl(5)).
+  const acl = aclBytes([
+    [1, 7],
+    [2, 7, 1000],
+    [4, 5],
+    [0x10, 7],
+    [0x20, 0],
+  ]);
+  setRawXattr(staging, "system.posix_acl_default", acl);
   const entries = assortedEntries();
   await sealAt(join(staging, "rootfs"), entries);
   expect(readDirectory(join(staging, "rootfs"))).toEqual(expectedNames(entries));
 });
-
-function aclBytes(triples: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(4 + (triples.length / 3) * 8);
-  bytes.writeUInt32LE(2, 0);
-  for (let at = 0; at < triples.length; at += 3) {
-    const offset = 4 + (at / 3) * 8;
-    bytes.writeUInt16LE(triples[at] ?? 0, offset);
-    bytes.writeUInt16LE(triples[at + 1] ?? 0, offset + 2);
-    bytes.writeUInt32LE(triples[at + 2] ?? 0, offset + 4);
-  }
-  return bytes;
-}
 
 test("owners, times and attributes of a symlink never reach what it points to", async () => {
   const staging = stagingPlace();

@@ -17,9 +17,9 @@ import { rootRows, rowDifferences } from "../../support/root-rows.ts";
 import { mustRun } from "../../support/run-program.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
 import { buildTree, type TreeEntry } from "../../support/tree-builder.ts";
+import { ACL, CAPABILITY, MINIMAL_ACL } from "../../support/xattr-values.ts";
 
 const GIB = 2 ** 30;
-const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");
 
 interface Image extends WrittenErofs {
   readonly path: string;
@@ -108,21 +108,6 @@ test("a socket stays one", async () => {
     expect(lstatSync(join(root, "socket")).isSocket()).toBe(true);
   });
 });
-
-/** The kernel's form: version 2, then tag, permissions and id of each entry. */
-function acl(...entries: readonly (readonly [tag: number, permissions: number, id?: number])[]) {
-  const bytes = Buffer.alloc(4 + 8 * entries.length);
-  bytes.writeUInt32LE(2, 0);
-  for (const [at, [tag, permissions, id = 0xffff_ffff]] of entries.entries()) {
-    bytes.writeUInt16LE(tag, 4 + 8 * at);
-    bytes.writeUInt16LE(permissions, 6 + 8 * at);
-    bytes.writeUInt32LE(id, 8 + 8 * at);
-  }
-  return bytes;
-}
-
-const ACL = acl([1, 6], [2, 7, 1000], [2, 0, 70_000], [4, 4], [8, 5, 12], [0x10, 5], [0x20, 0]);
-const MINIMAL_ACL = acl([1, 7], [4, 1], [0x20, 4]);
 
 test("attributes of any size are read back, also over several blocks", async () => {
   const entries: TreeEntry[] = [0, 1, 3, 100, 4000, 5000, 20_000, 65_535].map((length) =>

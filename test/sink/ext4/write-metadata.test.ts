@@ -16,8 +16,7 @@ import {
 } from "../../support/sound-image.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
 import type { TreeEntry } from "../../support/tree-builder.ts";
-
-const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");
+import { CAPABILITY } from "../../support/xattr-values.ts";
 
 const EVERYTHING: readonly TreeEntry[] = [
   directory("", { mode: 0o711, uid: 7, gid: 8 }),

@@ -9,27 +9,11 @@ import { mustRun } from "../../support/run-program.ts";
 import { scratchDirectory } from "../../support/scratch.ts";
 import { debugfs, directory, faithfulImage, file, soundImage } from "../../support/sound-image.ts";
 import type { TreeEntry } from "../../support/tree-builder.ts";
-
-const CAPABILITY = Buffer.from("0100000200200000000000000000000000000000", "hex");
+import { ACL, aclBytes, CAPABILITY, MINIMAL_ACL } from "../../support/xattr-values.ts";
 
 function value(length: number, text = "v"): Buffer {
   return Buffer.alloc(length, text);
 }
-
-/** The kernel's form: version 2, then tag, permissions and id of each entry. */
-function acl(...entries: readonly (readonly [tag: number, permissions: number, id?: number])[]) {
-  const bytes = Buffer.alloc(4 + 8 * entries.length);
-  bytes.writeUInt32LE(2, 0);
-  for (const [at, [tag, permissions, id = 0xffff_ffff]] of entries.entries()) {
-    bytes.writeUInt16LE(tag, 4 + 8 * at);
-    bytes.writeUInt16LE(permissions, 6 + 8 * at);
-    bytes.writeUInt32LE(id, 8 + 8 * at);
-  }
-  return bytes;
-}
-
-const ACL = acl([1, 6], [2, 7, 1000], [2, 0, 70_000], [4, 4], [8, 5, 12], [0x10, 5], [0x20, 0]);
-const MINIMAL_ACL = acl([1, 7], [4, 1], [0x20, 4]);
 
 test("the hash of an entry is that of the kernel", () => {
   expect(xattrEntryHash(Buffer.from("a"), Buffer.from("small"))).toBe(0x6d73_6c6c);
@@ -158,7 +142,15 @@ test("what ext4 cannot hold is left out and listed by path", async () => {
       },
     },
     { ...link, xattrs: { "user.a": value(1), "system.posix_acl_access": ACL } },
-    { ...file("b"), xattrs: { "system.posix_acl_access": acl([1, 6], [0x20, 4]) } },
+    {
+      ...file("b"),
+      xattrs: {
+        "system.posix_acl_access": aclBytes([
+          [1, 6],
+          [0x20, 4],
+        ]),
+      },
+    },
     { ...file("c"), xattrs: { "system.posix_acl_access": Buffer.of() } },
   ]);
   expect(result.omissions).toEqual([

@@ -1,4 +1,5 @@
 import { objectAt, text, type Json, type JsonObject } from "../case-kit/case-json.ts";
+import { aclBytes } from "../xattr-values.ts";
 
 /** What a random image is made from: parents and victims are drawn as numbers and taken modulo what is there. */
 export interface ImagePlan {
@@ -62,14 +63,14 @@ interface Growing {
 
 /** PATH_MAX without its NUL, and room for a name. */
 const LONGEST_PARENT = 3800;
-/** user::rwx user:1000:r-x group::r-- mask::r-x other::r-- (acl(5); version 2 of the kernel's form). */
-const ACL =
-  "02000000" +
-  "01000700ffffffff" +
-  "02000500e8030000" +
-  "04000400ffffffff" +
-  "10000500ffffffff" +
-  "20000400ffffffff";
+/** user::rwx user:1000:r-x group::r-- mask::r-x other::r-- (acl(5)). */
+const ACL = aclBytes([
+  [1, 7],
+  [2, 5, 1000],
+  [4, 4],
+  [0x10, 5],
+  [0x20, 4],
+]).toString("hex");
 const ACL_MODE = 0o754;
 
 /** The `layers` of a case (testdata/README.md) whose merge meets no refusal. */

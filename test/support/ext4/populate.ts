@@ -16,22 +16,9 @@ import {
 import { join } from "node:path";
 import { setRawXattr } from "../read-directory.ts";
 import { mustRun } from "../run-program.ts";
+import { ACL, CAPABILITY } from "../xattr-values.ts";
 
 const BLOCK = 4096;
-
-/** An ACL as the kernel takes it: version 2, then tag, permissions and id of each entry. */
-const ACL = Buffer.from(
-  [
-    "02000000",
-    "01000600ffffffff",
-    "02000400d2040000",
-    "04000500ffffffff",
-    "08000700b90b0000",
-    "10000700ffffffff",
-    "20000400ffffffff",
-  ].join(""),
-  "hex",
-);
 
 /** Fills a directory with something of everything that a file system can hold. Takes root. */
 export async function populate(root: string, options: { readonly names: number }): Promise<void> {
@@ -62,11 +49,7 @@ export async function populate(root: string, options: { readonly names: number }
   writeFileSync(Buffer.concat([Buffer.from(path("many/not-utf8-")), Buffer.of(0xff, 0xfe)]), "\n");
   writeFileSync(path(`many/${"n".repeat(255)}`), "");
   for (const name of ["etc/passwd", "large", "etc", "null"]) {
-    setRawXattr(
-      path(name),
-      "security.capability",
-      Buffer.from("0100000200200000".padEnd(40, "0"), "hex"),
-    );
+    setRawXattr(path(name), "security.capability", CAPABILITY);
     setRawXattr(path(name), "trusted.note", Buffer.from(name));
   }
   setRawXattr(path("large"), "system.posix_acl_access", ACL);
