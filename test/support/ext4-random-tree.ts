@@ -71,7 +71,7 @@ const anyDraft: fc.Arbitrary<Draft> = fc.record({
   size: anyContent,
   target: fc
     .oneof(fc.nat(100), fc.constantFrom(58, 59, 60, 61, 4094))
-    .map((length) => "./".repeat(length).slice(0, length + 1)),
+    .map((length) => "./".repeat(length + 1).slice(0, length + 1)),
   device: fc.tuple(fc.nat(4095), fc.nat(1_048_575)),
   xattrs: anyXattrs,
   repeated: fc.oneof({ weight: 12, arbitrary: fc.constant(0) }, fc.nat(600)),
