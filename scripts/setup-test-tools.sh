@@ -6,7 +6,7 @@ set -euo pipefail
 # command:package
 needs=(
   docker-registry:docker-registry skopeo:skopeo umoci:umoci
-  mkfs.ext4:e2fsprogs fsck.erofs:erofs-utils getfattr:attr strace:strace zstd:zstd tar:tar bsdtar:libarchive-tools mount:mount python3:python3
+  mkfs.ext4:e2fsprogs fsck.erofs:erofs-utils getfattr:attr getcap:libcap2-bin strace:strace zstd:zstd tar:tar bsdtar:libarchive-tools mount:mount python3:python3
 )
 missing=()
 for need in "${needs[@]}"; do
