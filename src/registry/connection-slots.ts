@@ -5,8 +5,8 @@ interface Waiter {
 }
 
 /**
- * Bounds the connections for blobs: one for each in flight, and what is left for ranges of large ones. A blob keeps its slot while it is resumed: if a newcomer took it, a consumer in layer
- * order could wait for ever for the one that lost it.
+ * Bounds the connections for blobs: one for each in flight, and what is left for ranges of large ones. A blob keeps its
+ * slot while it is resumed: if a newcomer took it, a consumer in layer order could wait for ever for the one that lost it.
  */
 export class ConnectionSlots {
   #limit: number;

@@ -83,7 +83,7 @@ export class RangeLanes {
   }
 
   at(offset: number): Chunk | undefined {
-    return this.#lanes.find(({ startByte, endByte }) => startByte <= offset && offset < endByte);
+    return this.#laneAt(offset);
   }
 
   /** Where the first complete chunk behind `offset` begins; the end of the blob without one. */
@@ -110,9 +110,7 @@ export class RangeLanes {
   }
 
   isLate(offset: number): boolean {
-    const lane = this.#lanes.find(
-      ({ startByte, endByte }) => startByte <= offset && offset < endByte,
-    );
+    const lane = this.#laneAt(offset);
     if (lane === undefined || lane.complete) return false;
     const ageMs = performance.now() - lane.begunAtMs;
     return isLate(ageMs, this.#finishedMs, this.#options.settings);
@@ -141,6 +139,10 @@ export class RangeLanes {
   close(): void {
     this.#closed = true;
     for (const lane of this.#lanes) this.#drop(lane);
+  }
+
+  #laneAt(offset: number): Lane | undefined {
+    return this.#lanes.find(({ startByte, endByte }) => startByte <= offset && offset < endByte);
   }
 
   #begin(region: Region, { takeSlot }: LaneOrder): boolean {
