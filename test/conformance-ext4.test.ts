@@ -1,24 +1,9 @@
-import { globSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { expect, test } from "vitest";
-import {
-  listAt,
-  loadCases,
-  objectAt,
-  isObject,
-  type LayerCase,
-} from "./support/case-kit/case-json.ts";
+import { loadCases, type LayerCase } from "./support/case-kit/case-json.ts";
+import { CASE_FILES, isAccepted, isLarge } from "./support/case-kit/chosen-cases.ts";
 import { importInProcess } from "./support/case-kit/import-case.ts";
 import { runCase } from "./support/case-kit/run-case.ts";
-
-const files = globSync(
-  ["corpus/layers/*.json", "cases/*.json"].map((glob) =>
-    join(import.meta.dirname, "../testdata", glob),
-  ),
-).toSorted();
-
-/** More names than this take seconds. */
-const LARGE = 20_000;
 
 /**
  * All that are accepted, but the largest, whose like has a test beside the ext4 writer. A refusal comes from before the sink, and
@@ -31,22 +16,11 @@ function chosenCases(file: string): readonly LayerCase[] {
   return [...accepted, ...small.filter((layerCase) => !isAccepted(layerCase)).slice(0, 1)];
 }
 
-function isAccepted({ fields }: LayerCase): boolean {
-  return objectAt(fields, "expect")["tree"] !== undefined;
-}
-
-function isLarge({ fields }: LayerCase): boolean {
-  const entries = listAt(fields, "layers").flatMap((layer) =>
-    isObject(layer) ? listAt(layer, "entries") : [],
-  );
-  return entries.some((entry) => isObject(entry) && Number(entry["repeat"] ?? 0) > LARGE);
-}
-
 test("every file has cases that are run here", () => {
-  expect(files.filter((file) => chosenCases(file).length === 0)).toEqual([]);
+  expect(CASE_FILES.filter((file) => chosenCases(file).length === 0)).toEqual([]);
 });
 
-test.each(files.map((file) => [basename(file, ".json"), file]))(
+test.each(CASE_FILES.map((file) => [basename(file, ".json"), file]))(
   "every layer case of %s makes a clean ext4 image with the right tree, or the right refusal",
   async (_name, file) => {
     const failures: string[] = [];
