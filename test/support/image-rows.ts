@@ -5,8 +5,10 @@ import {
   type ImageInode,
 } from "../../src/image-reader/disk-image.ts";
 import { fileType, type FileType } from "../../src/image-reader/file-type.ts";
+import type { ObjectKind, SeenObject } from "./case-kit/root-walk.ts";
+import { rowsOf } from "./root-rows.ts";
 
-const KINDS: Readonly<Record<FileType, string>> = {
+const KINDS: Readonly<Record<FileType, ObjectKind>> = {
   file: "file",
   directory: "dir",
   symlink: "symlink",
@@ -20,53 +22,52 @@ const KINDS: Readonly<Record<FileType, string>> = {
 export async function imageRows<I extends ImageInode>(
   image: DiskImage<I>,
 ): Promise<readonly string[]> {
-  try {
-    const found: (readonly [path: string, inode: I])[] = [];
-    const walk = (path: string, inode: I): void => {
-      found.push([path === "" ? "." : path, inode]);
-      if (fileType(inode.mode) !== "directory") return;
-      for (const { inode: number, name } of image.entries(inode)) {
-        walk((path === "" ? "" : `${path}/`) + name.toString("latin1"), image.inode(number));
-      }
-    };
-    walk("", image.inode(image.rootNumber));
-    const firstNames = new Map<number, string>();
-    const rows: string[] = [];
-    for (const [path, inode] of found.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      if (fileType(inode.mode) !== "directory" && !firstNames.has(inode.number)) {
-        firstNames.set(inode.number, path);
-      }
-      rows.push(await rowOf(image, inode, { path, first: firstNames.get(inode.number) }));
+  return rowsOf(await seenInImage(image), { withRoot: true });
+}
+
+/** What our reader finds in an image, as `walkRoot` has it of the mounted image. Closes the image. */
+export async function seenInImage<I extends ImageInode>(
+  image: DiskImage<I>,
+): Promise<ReadonlyMap<string, SeenObject>> {
+  const seen = new Map<string, SeenObject>();
+  const walk = async (path: string, inode: I): Promise<void> => {
+    const object = await objectOf(image, inode);
+    seen.set(path === "" ? "." : path, object);
+    if (object.kind !== "dir") return;
+    for (const { inode: number, name } of image.entries(inode)) {
+      const child = (path === "" ? "" : `${path}/`) + name.toString("latin1");
+      await walk(child, image.inode(number));
     }
-    return rows;
+  };
+  try {
+    await walk("", image.inode(image.rootNumber));
+    return seen;
   } finally {
     await image.close();
   }
 }
 
-async function rowOf<I extends ImageInode>(
-  image: DiskImage<I>,
-  inode: I,
-  { path, first }: { readonly path: string; readonly first: string | undefined },
-): Promise<string> {
+async function objectOf<I extends ImageInode>(image: DiskImage<I>, inode: I): Promise<SeenObject> {
   const type = fileType(inode.mode);
-  if (type === undefined) throw new Error(`${path} has no type`);
+  if (type === undefined) throw new Error(`inode ${inode.number} has no type`);
   const { seconds, nanoseconds } = image.mtime(inode);
-  const xattrs = [...image.xattrs(inode)].map(
-    ([name, value]) => `${name}=${value.toString("hex")}`,
-  );
-  return [
-    path,
-    KINDS[type],
-    type === "symlink" ? "" : (inode.mode & 0o7777).toString(8),
-    `${inode.uid}:${inode.gid}`,
-    BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
-    type === "directory" ? "" : `${inode.sizeBytes} ${inode.links} ${first}`,
-    type.endsWith("-device") ? rdevOf(image.device(inode)) : 0n,
-    type === "symlink" ? image.target(inode).toString("latin1") : "",
-    type === "file" ? await sha256Of(image, inode) : "",
-    xattrs.toSorted().join(),
-  ].join("\t");
+  return {
+    kind: KINDS[type],
+    stat: {
+      dev: 0n,
+      ino: BigInt(inode.number),
+      mode: BigInt(inode.mode),
+      uid: BigInt(inode.uid),
+      gid: BigInt(inode.gid),
+      mtimeNs: BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
+      size: BigInt(inode.sizeBytes),
+      nlink: BigInt(inode.links),
+      rdev: type.endsWith("-device") ? rdevOf(image.device(inode)) : 0n,
+    },
+    target: type === "symlink" ? image.target(inode) : Buffer.alloc(0),
+    sha256: type === "file" ? await sha256Of(image, inode) : "",
+    xattrs: image.xattrs(inode),
+  };
 }
 
 /** `st_rdev` as glibc puts it together (`gnu_dev_makedev`). */

@@ -1,4 +1,4 @@
-import { walkRoot } from "./case-kit/root-walk.ts";
+import { walkRoot, type SeenObject } from "./case-kit/root-walk.ts";
 
 /**
  * A root directory as sorted, comparable rows: type, mode, owner, time, links, device, target, contents, xattrs.
@@ -12,8 +12,16 @@ export function rootRows(
   rootPath: string,
   options: { readonly withRoot?: boolean } = {},
 ): readonly string[] {
+  return rowsOf(walkRoot(rootPath), options);
+}
+
+/** The same of what somebody saw. */
+export function rowsOf(
+  seen: ReadonlyMap<string, SeenObject>,
+  options: { readonly withRoot?: boolean } = {},
+): readonly string[] {
   const firstNames = new Map<bigint, string>();
-  return [...walkRoot(rootPath)]
+  return [...seen]
     .filter(([path]) => path !== "." || options.withRoot === true)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([path, { kind, stat, target, sha256, xattrs }]) => {

@@ -12,7 +12,7 @@ import {
   type JsonObject,
   type LayerCase,
 } from "./case-json.ts";
-import { walkRoot, type FoundObject } from "./root-walk.ts";
+import { walkRoot, type SeenObject } from "./root-walk.ts";
 
 /** The differences between a root directory and what a case expects; none when it is as it must be. */
 export function checkRoot(
@@ -20,8 +20,16 @@ export function checkRoot(
   rootPath: string,
   context: CaseContext,
 ): readonly string[] {
+  return checkObjects(layerCase, walkRoot(rootPath), context);
+}
+
+/** The same of what somebody saw, by path (bytes as latin1; the root is `.`). */
+export function checkObjects(
+  layerCase: LayerCase,
+  found: ReadonlyMap<string, SeenObject>,
+  context: CaseContext,
+): readonly string[] {
   const expect = objectAt(layerCase.fields, "expect");
-  const found = walkRoot(rootPath);
   const stated = new Map(
     Object.entries(objectAt(expect, "tree")).map(([key, want]) => [pathKey(key, context), want]),
   );
@@ -77,7 +85,7 @@ function pathKey(key: string, context: CaseContext): string {
 }
 
 function objectDifferences(
-  object: FoundObject,
+  object: SeenObject,
   want: JsonObject,
   context: CaseContext,
 ): readonly string[] {
@@ -123,7 +131,7 @@ function objectDifferences(
 /** Paths of one group share one inode that no other group has. */
 function groupProblems(
   stated: ReadonlyMap<string, Json>,
-  found: ReadonlyMap<string, FoundObject>,
+  found: ReadonlyMap<string, SeenObject>,
 ): readonly string[] {
   const groups = new Map<string, Set<string>>();
   for (const [path, want] of stated) {

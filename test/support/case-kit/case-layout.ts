@@ -64,10 +64,25 @@ export function writeCaseLayout(layerCase: LayerCase, path: string, context: Cas
 
 /** The diffId of each layer of a case, as its archive has it: for comparing with another builder. */
 export function caseDiffIds(layerCase: LayerCase, context: CaseContext): readonly string[] {
+  return caseLayers(layerCase, context).map(({ bytes }) => digestText(bytes));
+}
+
+/** A layer that the case kit neither compresses nor damages. */
+export interface CaseLayer {
+  /** An archive, or what the case has instead. */
+  readonly bytes: Buffer;
+  readonly diffId: string;
+}
+
+/** The layers of a case, bottom first; bombs, which are made compressed, left out. */
+export function caseLayers(layerCase: LayerCase, context: CaseContext): readonly CaseLayer[] {
   return listAt(layerCase.fields, "layers")
     .filter(isObject)
     .filter((layer) => layer["bomb"] === undefined)
-    .map((layer) => digestText(layerArchive(layer, context)));
+    .map((layer) => {
+      const bytes = layerArchive(layer, context);
+      return { bytes, diffId: text(layer["diffId"] ?? digestText(bytes)) };
+    });
 }
 
 function layerArchive(layer: JsonObject, context: CaseContext): Buffer {

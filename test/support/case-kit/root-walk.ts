@@ -11,15 +11,22 @@ import {
 } from "node:fs";
 import { load } from "koffi";
 
-/** What lies under a root directory, looked at without ever following a symlink. */
-export interface FoundObject {
+/** What a name of a root filesystem shows, whoever looks at it. */
+export interface SeenObject {
   readonly kind: ObjectKind;
-  readonly stat: BigIntStats;
+  readonly stat: Pick<
+    BigIntStats,
+    "dev" | "ino" | "mode" | "uid" | "gid" | "mtimeNs" | "size" | "nlink" | "rdev"
+  >;
   /** A symlink's target, else empty. */
   readonly target: Buffer;
   /** Lower-case hex of a file's contents, else empty. */
   readonly sha256: string;
   readonly xattrs: ReadonlyMap<string, Buffer>;
+}
+/** What lies under a root directory, looked at without ever following a symlink. */
+export interface FoundObject extends SeenObject {
+  readonly stat: BigIntStats;
 }
 export type ObjectKind = "file" | "dir" | "symlink" | "char" | "block" | "fifo" | "socket";
 
