@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readSync, writeSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { flipByte } from "./support/damaged-image.ts";
 import { imageProblems } from "./support/ext4-check.ts";
 import { withMounted } from "./support/loop-mount.ts";
 import { mustRun } from "./support/run-program.ts";
@@ -12,15 +13,6 @@ async function madeByMke2fs(): Promise<string> {
   return imagePath;
 }
 
-function flip(path: string, position: number): void {
-  const fd = openSync(path, "r+");
-  const byte = Buffer.alloc(1);
-  readSync(fd, byte, 0, 1, position);
-  byte[0] = (byte[0] ?? 0) ^ 0xff;
-  writeSync(fd, byte, 0, 1, position);
-  closeSync(fd);
-}
-
 test("e2fsck has nothing to say about an image of mke2fs", async () => {
   expect(await imageProblems(await madeByMke2fs())).toEqual([]);
 });
@@ -28,7 +20,7 @@ test("e2fsck has nothing to say about an image of mke2fs", async () => {
 test("a wrong checksum of a descriptor is a problem, though e2fsck exits with 0", async () => {
   const imagePath = await madeByMke2fs();
   // bg_checksum of the second group: descriptors of 64 bytes from block 1 on.
-  flip(imagePath, 4096 + 64 + 0x1e);
+  flipByte(imagePath, 4096 + 64 + 0x1e);
   const problems = await imageProblems(imagePath);
   expect(problems.join("\n")).toContain("group descriptor checksums are invalid");
   expect(problems.join("\n")).not.toContain("exit code");
@@ -36,7 +28,7 @@ test("a wrong checksum of a descriptor is a problem, though e2fsck exits with 0"
 
 test("a damaged superblock is a problem", async () => {
   const imagePath = await madeByMke2fs();
-  flip(imagePath, 1024 + 0x78);
+  flipByte(imagePath, 1024 + 0x78);
   expect(await imageProblems(imagePath)).not.toEqual([]);
 });
 
@@ -55,6 +47,6 @@ test("a mounted image shows its root, and is gone for everyone when its user fai
 
 test("what is no file system cannot be mounted, and says so", async () => {
   const imagePath = await madeByMke2fs();
-  flip(imagePath, 1024 + 0x38);
+  flipByte(imagePath, 1024 + 0x38);
   await expect(withMounted(imagePath, "read-only", () => undefined)).rejects.toThrow(/mount/);
 });

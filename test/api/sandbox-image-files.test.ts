@@ -1,16 +1,13 @@
 import { execFileSync } from "node:child_process";
 import {
-  closeSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +22,7 @@ import {
   type ListSandboxImageFilesOptions,
   type SandboxImageFile,
 } from "../../src/index.ts";
+import { overwrite } from "../support/damaged-image.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { directoryEntry, fileEntry, makeLayer, symlinkEntry } from "../support/make-layer.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
@@ -208,13 +206,7 @@ test("verify compares every byte, and the structure of a disk image", async () =
 function flip(path: string, text: string): () => void {
   const at = readFileSync(path).indexOf(text);
   expect(at).toBeGreaterThan(0);
-  const write = (byte: string): void => {
-    const fd = openSync(path, "r+");
-    writeSync(fd, byte, at);
-    closeSync(fd);
-  };
-  write("#");
-  return () => write(text.slice(0, 1));
+  return overwrite(path, at, Buffer.from("#"));
 }
 
 test.each(["ext4", "erofs"])(

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { terminalText } from "../../src/cli/terminal-text.ts";
 import { describeSandboxImage, importSandboxImage } from "../../src/index.ts";
+import { overwrite } from "../support/damaged-image.ts";
 import { directoryEntry, fileEntry, makeLayer, symlinkEntry } from "../support/make-layer.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { MAIN, runSource, startSource } from "../support/run-tl.ts";
@@ -135,12 +136,10 @@ test("verify says that an image is sound, and how much was looked at", async () 
 test("verify names the damaged file, exits with 1 and its code, with the report on stdout", async () => {
   const { path } = await describeSandboxImage("app", { home: env.ROOTLIFT_HOME });
   const at = readFileSync(path).indexOf(LARGE.subarray(0, 4096));
-  const fd = openSync(path, "r+");
-  writeSync(fd, Buffer.of(1), 0, 1, at);
+  const undo = overwrite(path, at, Buffer.of(1));
   const text = await image("verify", "app");
   const json = await image("verify", "app", "--json");
-  writeSync(fd, LARGE, 0, 1, at);
-  closeSync(fd);
+  undo();
   expect(text.exitCode).toBe(1);
   // Neighbours in a run of blocks share its checksum.
   expect(text.stdout).toMatch(
@@ -177,9 +176,7 @@ test("an EROFS image is listed, printed, exported and verified like any other", 
   );
   const { path } = await describeSandboxImage("read-only", { home: env.ROOTLIFT_HOME });
   const at = readFileSync(path).indexOf(LARGE.subarray(0, 4096));
-  const fd = openSync(path, "r+");
-  writeSync(fd, Buffer.of(1), 0, 1, at);
-  closeSync(fd);
+  overwrite(path, at, Buffer.of(1));
   const damaged = await image("verify", "read-only");
   expect(damaged.exitCode).toBe(1);
   expect(damaged.stdout).toMatch(/^data \(\/.*: the bytes of blocks .* not what was imported/);

@@ -8,7 +8,7 @@ import { openErofsTreeReader } from "../../src/export/image-tree-reader.ts";
 import { importSandboxImage, verifySandboxImage } from "../../src/index.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
 import { readImageChecksums } from "../../src/store/read-image-checksums.ts";
-import { bytesAt, overwrite } from "../support/ext4/damaged-image.ts";
+import { bytesAt, overwrite } from "../support/damaged-image.ts";
 import { erofsProblems } from "../support/erofs-check.ts";
 import { imageRows } from "../support/image-rows.ts";
 import { withMounted } from "../support/loop-mount.ts";

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ErofsInode } from "../../src/erofs-reader/inode.ts";
 import { verifyErofs } from "../../src/erofs-reader/verify/verify-erofs.ts";
 import { editImage, editSuperblock, erofsInodeOf, makeErofs } from "../support/erofs/make-erofs.ts";
-import { bytesAt } from "../support/ext4/damaged-image.ts";
+import { bytesAt } from "../support/damaged-image.ts";
 import { setRawXattr } from "../support/read-directory.ts";
 import { mustRun } from "../support/run-program.ts";
 import { scratchDirectory } from "../support/scratch.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -9,6 +9,7 @@ import {
   type ImageFormat,
 } from "../../src/index.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
+import { flipByte } from "../support/damaged-image.ts";
 import { fileEntry, makeLayer } from "../support/make-layer.ts";
 import { joinPieces, memoryReader } from "../support/memory-reader.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
@@ -90,18 +91,9 @@ test("verify finds a flipped byte of an archive", async () => {
   const { size } = statSync(path("tar"));
   for (const position of [0, 700, 1 << 20, (3 << 20) - 5]) {
     expect(position).toBeLessThan(size);
-    flip(path("tar"), position);
+    const undo = flipByte(path("tar"), position);
     expect(await verifySandboxImage("tar", { home })).toMatchObject({ sound: false });
-    flip(path("tar"), position);
+    undo();
   }
   expect(await verifySandboxImage("tar", { home })).toMatchObject({ sound: true });
 });
-
-function flip(path: string, position: number): void {
-  const fd = openSync(path, "r+");
-  const byte = Buffer.alloc(1);
-  readSync(fd, byte, 0, 1, position);
-  byte[0] = (byte[0] ?? 0) ^ 0x10;
-  writeSync(fd, byte, 0, 1, position);
-  closeSync(fd);
-}

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { openSync, readdirSync, writeSync, closeSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openExt4TreeReader } from "../../src/export/image-tree-reader.ts";
 import { tarPieces } from "../../src/sink/tar/tar-pieces.ts";
+import { overwrite } from "../support/damaged-image.ts";
 import { edit } from "../support/ext4/damage-tools.ts";
 import { writeImage, type ImageOptions } from "../support/ext4-image.ts";
 import { importErrorFrom } from "../support/import-error.ts";
@@ -151,9 +152,7 @@ test.each([
 test("damage in the middle of an image ends the reading, and closes it", async () => {
   const imagePath = join(scratchDirectory(), "disk.ext4");
   writeImage(imagePath, assortedEntries(), { diskMib: 32 });
-  const fd = openSync(imagePath, "r+");
-  writeSync(fd, Buffer.alloc(4096, 0xff), 0, 4096, 1024);
-  closeSync(fd);
+  overwrite(imagePath, 1024, Buffer.alloc(4096, 0xff));
   const before = readdirSync("/proc/self/fd").length;
   const error = await importErrorFrom(openExt4TreeReader(imagePath, NEVER));
   expect(error.code).toBe("ERR_SNAPSHOT_DAMAGED");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { verifyVolume } from "../../src/ext4-reader/verify/verify-volume.ts";
-import { bytesAt, overwrite } from "../support/ext4/damaged-image.ts";
+import { bytesAt, overwrite } from "../support/damaged-image.ts";
 import { bytesIn, metadataRanges, positionIn } from "../support/ext4/metadata-ranges.ts";
 import { populate } from "../support/ext4/populate.ts";
 import { writeImage } from "../support/ext4-image.ts";

@@ -31,3 +31,13 @@ export function outcomeOf(run: () => unknown): ErrorCode | "ok" {
     throw error;
   }
 }
+
+/** What a promise settles to, or the code of the `ImportError`; everything else is a bug and escapes. */
+export async function outcomeFrom<Value>(running: Promise<Value>): Promise<Value | ErrorCode> {
+  try {
+    return await running;
+  } catch (error) {
+    if (error instanceof ImportError) return error.code;
+    throw error;
+  }
+}

@@ -6,7 +6,7 @@ import type { ErofsInode } from "../../../src/erofs-reader/inode.ts";
 import { findFile } from "../../../src/browse/find-file.ts";
 import { openDiskImageFiles } from "../../../src/browse/disk-image-files.ts";
 import { crc32c } from "../../../src/image-reader/crc32c.ts";
-import { bytesAt, overwrite } from "../ext4/damaged-image.ts";
+import { bytesAt, overwrite } from "../damaged-image.ts";
 import { populate } from "../ext4/populate.ts";
 import { mustRun } from "../run-program.ts";
 

@@ -16,6 +16,15 @@ export function overwrite(path: string, position: number, bytes: Uint8Array): ()
   return () => write(before);
 }
 
+/** Changes every bit of a byte; the result puts it back. */
+export function flipByte(path: string, position: number): () => void {
+  return overwrite(
+    path,
+    position,
+    bytesAt(path, position, 1).map((byte) => byte ^ 0xff),
+  );
+}
+
 export function bytesAt(path: string, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   const fd = openSync(path, "r");
