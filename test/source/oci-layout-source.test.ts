@@ -20,26 +20,17 @@ import { requireDigest } from "../../src/oci/digest.ts";
 import type { ResolvedImage } from "../../src/oci/image.ts";
 import { parseDescriptor } from "../../src/oci/parse-descriptor.ts";
 import { parsePlatform } from "../../src/oci/parse-platform.ts";
-import type { ByteStream, ImageSource, OpenSourceOptions } from "../../src/source/image-source.ts";
+import type { ByteStream, ImageSource } from "../../src/source/image-source.ts";
 import type { LayoutSelector } from "../../src/source/layout-reference.ts";
 import { openOciLayout } from "../../src/source/oci-layout-source.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { OciBlobs } from "../support/oci-blobs.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { SOURCE_OPTIONS } from "../support/source-options.ts";
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const AMD64 = { os: "linux", architecture: "amd64" };
 const ARM64 = { os: "linux", architecture: "arm64" };
-
-const OPTIONS: OpenSourceOptions = {
-  env: {},
-  limits: DEFAULT_LIMITS,
-  plainHttp: false,
-  insecure: false,
-  concurrency: 8,
-  userAgent: "rootlift/test",
-  onRetry: () => undefined,
-};
 
 function live(): AbortSignal {
   return new AbortController().signal;
@@ -54,7 +45,7 @@ async function resolve(
   selector?: LayoutSelector,
   platform = "linux/amd64",
 ): Promise<ResolvedImage> {
-  const source = await openOciLayout(path, selector, OPTIONS);
+  const source = await openOciLayout(path, selector, SOURCE_OPTIONS);
   return source.resolve({ platform: parsePlatform(platform), explicit: false }, live());
 }
 
@@ -87,7 +78,7 @@ function oneLayer(content = "layer bytes"): {
 }
 
 async function openLayer(path: string, layer: Descriptor, signal = live()): Promise<ByteStream> {
-  const source = await openOciLayout(path, undefined, OPTIONS);
+  const source = await openOciLayout(path, undefined, SOURCE_OPTIONS);
   return source.openLayer(layer, { signal, fresh: false });
 }
 
@@ -316,7 +307,7 @@ test.each<
   ["the end", (stream) => readAll(stream, 100)],
 ])("%s closes the file, and a read after it gives no bytes", async (how, end) => {
   const { path, layer } = oneLayer();
-  const source = await openOciLayout(path, undefined, OPTIONS);
+  const source = await openOciLayout(path, undefined, SOURCE_OPTIONS);
   const controller = new AbortController();
   const stream = await source.openLayer(layer, { signal: controller.signal, fresh: false });
   expect(await stream.read(new Uint8Array(2))).toBe(2);

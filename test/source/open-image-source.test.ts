@@ -1,21 +1,13 @@
 import { expect, test } from "vitest";
-import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import type { ImageSource } from "../../src/source/image-source.ts";
 import { openImageSource } from "../../src/source/open-image-source.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { OciBlobs } from "../support/oci-blobs.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { SOURCE_OPTIONS } from "../support/source-options.ts";
 
 function open(text: string): Promise<ImageSource> {
-  return openImageSource(text, {
-    env: {},
-    limits: DEFAULT_LIMITS,
-    plainHttp: false,
-    insecure: false,
-    concurrency: 8,
-    userAgent: "rootlift/test",
-    onRetry: () => undefined,
-  });
+  return openImageSource(text, SOURCE_OPTIONS);
 }
 
 test("oci:DIR:TAG is a layout", async () => {

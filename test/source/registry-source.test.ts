@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
-import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { requireDigest } from "../../src/oci/digest.ts";
 import { parseReference } from "../../src/oci/parse-reference.ts";
 import type { ImageSource } from "../../src/source/image-source.ts";
@@ -11,6 +10,7 @@ import { digestText } from "../support/digest-text.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import { readStream } from "../support/registry-pull.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { SOURCE_OPTIONS } from "../support/source-options.ts";
 import { startedRegistry } from "../support/started-registry.ts";
 import type { TestImage, TestLayer } from "../support/test-registry/test-image.ts";
 import type { TestRegistry } from "../support/test-registry/test-registry.ts";
@@ -37,15 +37,7 @@ async function sourceOf(
   suffix: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<ImageSource> {
-  const options = {
-    env: { HOME: "/nonexistent", ...env },
-    limits: DEFAULT_LIMITS,
-    plainHttp: false,
-    insecure: false,
-    concurrency: 4,
-    userAgent: "rootlift/test",
-    onRetry: () => {},
-  };
+  const options = { ...SOURCE_OPTIONS, env: { HOME: "/nonexistent", ...env } };
   const reference = parseReference(`${registry.host}/team/app${suffix}`);
   const source = await openRegistrySource(reference, options, { baseDelayMs: 1, attempts: 2 });
   onTestFinished(() => source.close());
