@@ -253,17 +253,17 @@ test("what cannot be exported is listed, and told in a warning", async () => {
 
 test("options that contradict, and images that are not there, are refused", async () => {
   const output = join(place.out, "x");
-  const refusals: [Promise<unknown>, string][] = [
-    [exportSandboxImage("none", { home: place.home, output }), "ERR_NOT_FOUND"],
-    [exportApp({ output: "" }), "ERR_OPTION_INVALID"],
-    [exportApp({ output: new PassThrough(), format: "dir" }), "ERR_OPTION_INVALID"],
-    [exportApp({ output, format: "dir", replace: true }), "ERR_OPTION_INVALID"],
-    [exportApp({ output: join(place.home, "x") }), "ERR_OPTION_INVALID"],
-    [exportApp({ output: `${output}\0` }), "ERR_OPTION_INVALID"],
-    [exportApp({ output: join(work, "app", "oci-layout", "x") }), "ERR_OUTPUT_IO"],
+  const refusals: [() => Promise<unknown>, string][] = [
+    [() => exportSandboxImage("none", { home: place.home, output }), "ERR_NOT_FOUND"],
+    [() => exportApp({ output: "" }), "ERR_OPTION_INVALID"],
+    [() => exportApp({ output: new PassThrough(), format: "dir" }), "ERR_OPTION_INVALID"],
+    [() => exportApp({ output, format: "dir", replace: true }), "ERR_OPTION_INVALID"],
+    [() => exportApp({ output: join(place.home, "x") }), "ERR_OPTION_INVALID"],
+    [() => exportApp({ output: `${output}\0` }), "ERR_OPTION_INVALID"],
+    [() => exportApp({ output: join(work, "app", "oci-layout", "x") }), "ERR_OUTPUT_IO"],
   ];
-  for (const [exporting, code] of refusals) {
-    expect((await importErrorFrom(exporting)).code).toBe(code);
+  for (const [refused, code] of refusals) {
+    expect((await importErrorFrom(refused())).code).toBe(code);
   }
   expect(readdirSync(place.out)).toEqual([]);
 });

@@ -304,8 +304,8 @@ test.each([
   const { catalog, path } = await newCatalog();
   await name(catalog, { name: "app" });
   damage(path, sql);
-  for (const call of [catalog.find("app", HERE), catalog.list(HERE)]) {
-    const error = await importErrorFrom(call);
+  for (const call of [() => catalog.find("app", HERE), () => catalog.list(HERE)]) {
+    const error = await importErrorFrom(call());
     expect(error.code).toBe("ERR_STORE_CORRUPT");
     expect(error.message).toContain(path);
   }
