@@ -2,8 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageFormat } from "../../../src/index.ts";
 import { importCommand, runImport } from "../case-kit/import-case.ts";
-import { directoryEntry, fileEntry, makeLayer } from "../make-layer.ts";
-import { writeOciLayout } from "../oci-layout.ts";
+import { writeImageOfFiles } from "../costs/image-of-files.ts";
 
 /** How many system calls a file may cost, and what they are. */
 export const CALLS_A_FILE = {
@@ -16,10 +15,8 @@ export const CALLS_A_FILE = {
 const OWN_AFFAIRS =
   "futex,mmap,munmap,mprotect,madvise,brk,epoll_pwait,epoll_ctl,sched_yield,getpid,rt_sigaction,rt_sigprocmask";
 
-const DIRECTORIES = 10;
-
 /**
- * The system calls that one more file of 2 KiB costs: what separates an image of many files from one of few, so that
+ * The system calls that one more file of 4 KiB costs: what separates an image of many files from one of few, so that
  * starting Node does not count.
  * @param work a directory of its own
  */
@@ -36,13 +33,7 @@ export async function callsPerFile(
 }
 
 async function callsOf(files: number, format: ImageFormat, work: string): Promise<number> {
-  const entries = [
-    ...Array.from({ length: DIRECTORIES }, (_, number) => directoryEntry(`d${number}`)),
-    ...Array.from({ length: files }, (_, number) =>
-      fileEntry(`d${number % DIRECTORIES}/file-${number}`, `contents ${number}\n`.repeat(150)),
-    ),
-  ];
-  writeOciLayout(join(work, "layout"), "case", { layers: [await makeLayer(entries)] });
+  await writeImageOfFiles(work, files);
   const counts = join(work, "counts");
   const command = importCommand(work, join(work, "out"), { format });
   const strace = [
