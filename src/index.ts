@@ -31,6 +31,7 @@ export {
   planSandboxImageImport,
   registerSandboxImage,
 } from "./api/sandbox-images.ts";
+export { checkStore, collectStoreGarbage, measureStore } from "./api/store-maintenance.ts";
 export { verifySandboxImage } from "./api/verify-sandbox-image.ts";
 export { VERSION } from "./api/version.ts";
 export { deriveImageName } from "./oci/image-name.ts";

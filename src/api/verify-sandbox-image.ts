@@ -4,6 +4,7 @@ import { verifyVolume } from "../ext4-reader/verify/verify-volume.ts";
 import { verifyBytes } from "../image-reader/verify-bytes.ts";
 import type { ImageChecksums } from "../store/image-checksums.ts";
 import { readImageChecksums } from "../store/read-image-checksums.ts";
+import type { RegisteredImage } from "../store/records.ts";
 import { cancellable } from "./cancellable.ts";
 import type {
   SandboxImageDamage,
@@ -38,14 +39,23 @@ export async function verifySandboxImage(
   options: VerifySandboxImageOptions = {},
 ): Promise<SandboxImageVerification> {
   const signal = cancellable(options.signal, "the verification was cancelled");
-  const { image, recorded } = await withStore(options, async (store, project) => {
-    const registered = await requireImage(store, nameOrId, project);
-    const { snapshotId } = registered.image;
-    return { image: registered, recorded: readImageChecksums(store.homePath, snapshotId) };
-  });
-  const { format, path } = storedRootfs(image);
+  const { image, homePath } = await withStore(options, async (store, project) => ({
+    image: await requireImage(store, nameOrId, project),
+    homePath: store.homePath,
+  }));
+  return verifySnapshot(image, homePath, signal);
+}
+
+/** @throws ImportError as `verifySandboxImage` */
+export async function verifySnapshot(
+  registered: RegisteredImage,
+  homePath: string,
+  signal: AbortSignal,
+): Promise<SandboxImageVerification> {
+  const { name, snapshotId } = registered.image;
+  const { format, path } = storedRootfs(registered);
+  const recorded = readImageChecksums(homePath, snapshotId);
   const findings = await findingsOf({ format, path, recorded, signal });
-  const { name, snapshotId } = image.image;
   return { name, snapshotId, format, path, sound: findings.damageCount === 0, ...findings };
 }
 

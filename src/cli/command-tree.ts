@@ -8,6 +8,9 @@ import { importCommand } from "./commands/import.ts";
 import { lsCommand } from "./commands/ls.ts";
 import { registerCommand } from "./commands/register.ts";
 import { rmCommand } from "./commands/rm.ts";
+import { storeCheckCommand } from "./commands/store-check.ts";
+import { storeDuCommand } from "./commands/store-du.ts";
+import { storeGcCommand } from "./commands/store-gc.ts";
 import { verifyCommand } from "./commands/verify.ts";
 
 const IMAGE_GROUP: CommandGroup = {
@@ -44,6 +47,20 @@ const SANDBOX_GROUP: CommandGroup = {
   children: [IMAGE_GROUP],
 };
 
+const STORE_GROUP: CommandGroup = {
+  name: "store",
+  aliases: [],
+  summary: "Look after the store that images are kept in",
+  description: [
+    "The directory that images are kept in ($ROOTLIFT_HOME, default: ~/.local/share/rootlift), for all projects.",
+  ],
+  examples: [
+    { command: "tl store check", describe: "says whether all is well" },
+    { command: "tl store du", describe: "shows what takes how much room" },
+  ],
+  children: [storeCheckCommand, storeGcCommand, storeDuCommand],
+};
+
 /** Everything that `tl` can do. */
 export const ROOT: CommandGroup = {
   name: "tl",
@@ -59,5 +76,5 @@ export const ROOT: CommandGroup = {
     },
     { command: "tl sbx image ls", describe: "lists what is registered" },
   ],
-  children: [SANDBOX_GROUP, completionCommand],
+  children: [SANDBOX_GROUP, STORE_GROUP, completionCommand],
 };

@@ -48,6 +48,10 @@ const MIGRATIONS: readonly string[] = [
 
 const SCHEMA_VERSION = MIGRATIONS.length;
 
+/** What is wrong with a catalog in a store that has snapshots. */
+export const MISSING = "it is not there, and there are snapshots";
+export const EMPTY = "it is empty, and there are snapshots";
+
 /** The database file, for its owner only: configs of images hold secrets more often than they should. */
 export function createCatalogFile(path: string): void {
   try {
@@ -58,10 +62,19 @@ export function createCatalogFile(path: string): void {
   }
 }
 
-/** Brings the schema up to date, all steps in one transaction. @throws ImportError ERR_STORE_NEWER, ERR_STORE_CORRUPT */
-export async function migrate(connection: SqliteConnection, path: string): Promise<void> {
+/**
+ * Brings the schema up to date, all steps in one transaction.
+ * @param mayBeNew false: an empty file is a catalog that was lost, not a new one
+ * @throws ImportError ERR_STORE_NEWER, ERR_STORE_CORRUPT
+ */
+export async function migrate(
+  connection: SqliteConnection,
+  path: string,
+  mayBeNew = true,
+): Promise<void> {
   const version = await connection.read((database) => schemaVersion(database, path));
   if (version === SCHEMA_VERSION) return;
+  if (version === 0 && !mayBeNew) throw corrupt(path, EMPTY);
   await connection.write((database) => {
     // Another process may have been faster.
     const current = schemaVersion(database, path);
@@ -71,7 +84,8 @@ export async function migrate(connection: SqliteConnection, path: string): Promi
   });
 }
 
-function schemaVersion(database: DatabaseSync, path: string): number {
+/** @returns 0 for an empty file @throws ImportError ERR_STORE_NEWER, ERR_STORE_CORRUPT */
+export function schemaVersion(database: DatabaseSync, path: string): number {
   const version = pragma(database, "user_version");
   const application = pragma(database, "application_id");
   const fresh = version === 0 && application === 0 && tables(database) === 0;

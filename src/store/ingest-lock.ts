@@ -48,6 +48,21 @@ export function lockNewIngest(ingestPath: string): IngestLock {
   });
 }
 
+/**
+ * Holds a file of this name for as long as this process does something that only one may do at a time.
+ * @returns undefined while another process has it
+ * @throws ImportError ERR_STORE_IO, ERR_DISK_FULL
+ */
+export function lockFile(path: string): (() => void) | undefined {
+  const database = translating(path, () => openDatabase(path, OWNER_WAIT_MS));
+  if (tryLock(database, "BEGIN EXCLUSIVE", path) && existsSync(path)) {
+    const lock = ingestLock("", path, database);
+    return () => lock.release();
+  }
+  database.close();
+  return undefined;
+}
+
 /** Whether a process, this one or another, is at work on the ingest. */
 export function isIngestLive(ingestPath: string, id: string): boolean {
   // The id may come from a user, or from a damaged row: it must not lead anywhere else.

@@ -7,7 +7,7 @@ import type { RegisteredImage } from "./records.ts";
 import { removeLeftovers, removeOrphans } from "./recovery.ts";
 import type { StoreContext } from "./recovery.ts";
 import { openSqliteCatalog } from "./sqlite-catalog.ts";
-import { prepareHome, resolveHomePath } from "./store-home.ts";
+import { hasSnapshots, prepareHome, resolveHomePath } from "./store-home.ts";
 import type { OpenStoreOptions, Store } from "./store.ts";
 
 /**
@@ -16,7 +16,10 @@ import type { OpenStoreOptions, Store } from "./store.ts";
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const layout = prepareHome(resolveHomePath(options));
+  // Before the catalog is looked at: whoever made a snapshot had made that first.
+  const mayBeNew = !hasSnapshots(layout);
   const catalog = await openSqliteCatalog({
+    mayBeNew,
     path: layout.catalogPath,
     isIngestLive: (id) => isIngestLive(layout.ingestPath, id),
   });

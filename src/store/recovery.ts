@@ -29,7 +29,7 @@ export interface StoreContext {
   readonly catalog: Catalog;
 }
 
-const TRASH = ".trash";
+export const TRASH = ".trash";
 
 /** What an ingest has outside the store. */
 export interface Outside {
@@ -40,12 +40,20 @@ export interface Outside {
 /**
  * Removes what dead imports, removals and replacements left. What cannot be removed (a directory of another user, a
  * mount point) stays for a later run: it must not stop a new import.
+ * @param onFailure told of each thing that stays
  * @returns how many things went
  */
-export async function removeLeftovers(context: StoreContext): Promise<number> {
+export async function removeLeftovers(
+  context: StoreContext,
+  onFailure: (error: unknown) => void = doNothing,
+): Promise<number> {
   let removed = 0;
   const count = async (work: Promise<boolean>): Promise<void> => {
-    if (await work.catch(() => false)) removed += 1;
+    try {
+      if (await work) removed += 1;
+    } catch (error) {
+      onFailure(error);
+    }
   };
   const { ingestPath } = context.layout;
   for (const id of ingestIds(ingestPath)) await count(recoverIngest(context, id));
@@ -171,10 +179,11 @@ function moveToTrash({ ingestPath }: StoreLayout, path: string): string | undefi
 }
 
 function doNothing(): void {
-  // There is no lock to give up.
+  // Nobody wants to know, or there is no lock to give up.
 }
 
-function ingestIds(ingestPath: string): readonly string[] {
+/** Imports and exports that have a directory or a lock file, alive or dead. */
+export function ingestIds(ingestPath: string): readonly string[] {
   const ids = listDirectory(ingestPath).map((name) => name.replace(/\.lock$/, ""));
   return [...new Set(ids)].filter(isIngestId);
 }

@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { findById, findByName, listImages, readSnapshot } from "./catalog-lookups.ts";
 import { rowReader } from "./catalog-rows.ts";
 import type { RowReader } from "./catalog-rows.ts";
-import { createCatalogFile, migrate } from "./catalog-schema.ts";
+import { createCatalogFile, migrate, MISSING } from "./catalog-schema.ts";
 import type { Catalog, ImageScope, RegisterRequest } from "./catalog.ts";
 import { checkImageName, checkProject } from "./image-name.ts";
 import { nameSnapshot, removeImage, requireCompleted } from "./image-naming.ts";
@@ -12,11 +13,14 @@ import { formatSnapshotRecord } from "./record-codec.ts";
 import type { ImageRecord, RegisteredImage, SnapshotRecord } from "./records.ts";
 import { openSqlite } from "./sqlite-connection.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
+import { corrupt } from "./store-error.ts";
 
 export interface SqliteCatalogOptions {
   readonly path: string;
   /** Whether the import that made a reservation is still running. Called within transactions. */
   readonly isIngestLive: (ingestId: string) => boolean;
+  /** Default true. False: there are snapshots already, so a catalog that is missing or empty was lost. */
+  readonly mayBeNew?: boolean;
 }
 
 /**
@@ -24,10 +28,12 @@ export interface SqliteCatalogOptions {
  * @throws ImportError ERR_STORE_NEWER, ERR_STORE_CORRUPT, ERR_STORE_IO, ERR_DISK_FULL; any call may throw the last three
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
-  createCatalogFile(options.path);
-  const connection = await openSqlite(options.path);
+  const { path, mayBeNew = true } = options;
+  if (mayBeNew) createCatalogFile(path);
+  else if (!existsSync(path)) throw corrupt(path, MISSING);
+  const connection = await openSqlite(path);
   try {
-    await migrate(connection, options.path);
+    await migrate(connection, path, mayBeNew);
   } catch (error) {
     connection.close();
     throw error;

@@ -14,6 +14,7 @@ const NO_SPACE_HINT = "Free some space, or choose another place for the store ($
 
 /** Primary result codes (sqlite3.h). The extended code has more above the low byte. */
 const SQLITE = {
+  error: 1,
   busy: 5,
   locked: 6,
   readOnly: 8,
@@ -21,8 +22,17 @@ const SQLITE = {
   corrupt: 11,
   full: 13,
   cannotOpen: 14,
+  tooBig: 18,
   notADatabase: 26,
 } as const;
+
+/** What is in the file is not what we wrote. `error` is one in statements, which are right: so the schema is not. */
+const DAMAGE: ReadonlySet<number> = new Set([
+  SQLITE.error,
+  SQLITE.corrupt,
+  SQLITE.tooBig,
+  SQLITE.notADatabase,
+]);
 
 /**
  * One database, shared with other processes. The body of a transaction is synchronous, and runs again when the database
@@ -90,6 +100,12 @@ export function isCannotOpen(error: unknown): boolean {
   return sqliteCode(error) === SQLITE.cannotOpen;
 }
 
+/** The file is damaged; disks that fail and locks are not that. */
+export function isDamage(error: unknown): boolean {
+  if (error instanceof ImportError) return error.code === "ERR_STORE_CORRUPT";
+  return DAMAGE.has(sqliteCode(error) ?? 0);
+}
+
 /** Runs `operation`; what SQLite throws becomes an ImportError that names the file. */
 export function translating<T>(path: string, operation: () => T): T {
   try {
@@ -146,10 +162,8 @@ function sqliteError(error: unknown, path: string): ImportError {
   const place = printable(path, 4096);
   const why = error instanceof Error ? printable(error.message) : "unknown";
   const context = { cause: error, details: { path: place } };
+  if (isDamage(error)) return corrupt(path, why, error);
   switch (sqliteCode(error)) {
-    case SQLITE.corrupt:
-    case SQLITE.notADatabase:
-      return corrupt(path, why, error);
     case SQLITE.full:
       return new ImportError("ERR_DISK_FULL", `cannot write the catalog ${place}: ${why}`, {
         ...context,

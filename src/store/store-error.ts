@@ -74,7 +74,7 @@ export function attempt<T>(doing: string, path: string, operation: () => T, code
 export function corrupt(path: string, why: string, cause?: unknown): ImportError {
   const place = printable(path, 4096);
   return new ImportError("ERR_STORE_CORRUPT", `the catalog ${place} is damaged: ${why}`, {
-    hint: "Put a backup of it in place, or use another store ($ROOTLIFT_HOME).",
+    hint: "Restore it from the records of the snapshots: tl store check --repair",
     details: { path: place },
     ...(cause === undefined ? {} : { cause }),
   });

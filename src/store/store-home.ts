@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, opendirSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ImportError, printable } from "../errors.ts";
 import { syncDirectory } from "./durable-files.ts";
@@ -35,17 +35,22 @@ export function resolveHomePath({ homePath, env }: OpenStoreOptions): string {
   );
 }
 
-/** Makes what is missing. A store that can only be read stays usable for reading. @throws ImportError ERR_STORE_IO, ERR_DISK_FULL */
-export function prepareHome(requestedPath: string): StoreLayout {
-  const doing = "open the store";
-  attempt(doing, requestedPath, () => makeDirectory(requestedPath));
-  const homePath = attempt(doing, requestedPath, () => realpathSync(requestedPath));
-  const layout: StoreLayout = {
+/** @param homePath a real path */
+export function layoutOf(homePath: string): StoreLayout {
+  return {
     homePath,
     catalogPath: join(homePath, "catalog.db"),
     snapshotsPath: join(homePath, "snapshots"),
     ingestPath: join(homePath, "ingest"),
   };
+}
+
+/** Makes what is missing. A store that can only be read stays usable for reading. @throws ImportError ERR_STORE_IO, ERR_DISK_FULL */
+export function prepareHome(requestedPath: string): StoreLayout {
+  const doing = "open the store";
+  attempt(doing, requestedPath, () => makeDirectory(requestedPath));
+  const homePath = attempt(doing, requestedPath, () => realpathSync(requestedPath));
+  const layout = layoutOf(homePath);
   for (const path of [layout.snapshotsPath, layout.ingestPath]) {
     try {
       makeDirectory(path);
@@ -55,6 +60,19 @@ export function prepareHome(requestedPath: string): StoreLayout {
     }
   }
   return layout;
+}
+
+/** Whether there is anything that a catalog could name. */
+export function hasSnapshots({ snapshotsPath }: StoreLayout): boolean {
+  if (!existsSync(snapshotsPath)) return false;
+  return attempt("read", snapshotsPath, () => {
+    const directory = opendirSync(snapshotsPath);
+    try {
+      return directory.readSync() !== null;
+    } finally {
+      directory.closeSync();
+    }
+  });
 }
 
 export function isDenied(error: unknown): boolean {

@@ -27,7 +27,7 @@ function refusal(line: string | readonly string[]): string {
 test.each([
   ["sbx image import a", "import"],
   ["sbx image imp a", "import"],
-  ["s im i a", "import"],
+  ["sb im i a", "import"],
   ["sbx image reg a b", "register"],
   ["sbx image desc a", "describe"],
   ["sbx image ls", "ls"],

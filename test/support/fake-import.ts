@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RegisteredImage } from "../../src/store/records.ts";
 import { fileError } from "../../src/store/store-error.ts";
 import type { BeginIngest, Ingest, SnapshotFacts, Store } from "../../src/store/store.ts";
+
+const MANIFEST = '{"m":1}';
 
 /** An import without an image: the store cannot tell. */
 export const FACTS: SnapshotFacts = {
@@ -13,14 +16,14 @@ export const FACTS: SnapshotFacts = {
   rootfsDiskBytes: 10_737_418_240,
   entries: 4,
   reference: "docker.io/library/fake:1",
-  manifestDigest: `sha256:${"0".repeat(64)}`,
+  manifestDigest: `sha256:${createHash("sha256").update(MANIFEST).digest("hex")}`,
   platform: "linux/amd64",
   layers: [{ digest: "sha256:d", diffId: "sha256:i", sizeBytes: 7 }],
   createdAt: "2026-01-02T03:04:05.000Z",
   toolVersion: "0.1.0",
   config: { env: ["A=1"], labels: { k: "v" }, exposedPorts: [], volumes: [], cmd: ["sh"] },
 };
-const FILES = { configBytes: Buffer.from("{}"), manifestBytes: Buffer.from('{"m":1}') };
+const FILES = { configBytes: Buffer.from("{}"), manifestBytes: Buffer.from(MANIFEST) };
 
 export function importRequest(name: string, options: Partial<BeginIngest> = {}): BeginIngest {
   return {
