@@ -30,7 +30,7 @@ const DEFAULT_NAME_WARNING =
  * Events go to `options.onEvent`, or to `deps.emit` (the name the Tensorlake SDK has for it); an exception thrown there
  * does not stop the import, it is thrown after it.
  *
- * @param reference `alpine:3.20`, `ghcr.io/org/app@sha256:…`, `oci:DIR[:TAG|@DIGEST]`
+ * @param reference `alpine:3.20`, `ghcr.io/org/app@sha256:…`, `oci:DIR[:TAG|@DIGEST]`, `oci-archive:FILE…`, `docker-archive:FILE…`
  * @returns the record
  * @throws ImportError with a stable `code`; then nothing was registered and nothing is left behind
  */

@@ -1,14 +1,25 @@
 import { cancellation, ImportError, throwIfCancelled } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ByteStream } from "./image-source.ts";
-import type { RegularFile } from "./regular-file.ts";
+import type { FileHandle } from "node:fs/promises";
 import { openRegularFile, readFailure, readFully } from "./regular-file.ts";
+
+/** A run of bytes in an open file. */
+export interface FilePart {
+  readonly path: string;
+  readonly handle: FileHandle;
+  /** Where in the file it begins. */
+  readonly start: number;
+  readonly sizeBytes: number;
+  /** Whether nobody else reads the file, so that it is closed with the stream. */
+  readonly ownsFile: boolean;
+}
 
 export interface BlobStreamOptions {
   readonly signal: AbortSignal;
   /** `layer sha256:… of oci:DIR` */
   readonly what: string;
-  /** Told once, when the file is closed. */
+  /** Told once, when the stream is at its end or was cancelled. */
   readonly onClose: () => void;
 }
 
@@ -24,28 +35,34 @@ export async function openBlobStream(
 ): Promise<ByteStream> {
   throwIfCancelled(options.signal);
   const file = await openRegularFile(path, options.what);
-  if (file.sizeBytes === sizeBytes) return new FileBlobStream(path, file, options);
+  if (file.sizeBytes === sizeBytes) {
+    return streamOfFilePart({ path, ...file, start: 0, ownsFile: true }, options);
+  }
   await file.handle.close();
   throw wrongSize(options.what, sizeBytes, file.sizeBytes);
 }
 
+/** Reads a run of a file that is there whole; streams of one file may be read side by side. */
+export function streamOfFilePart(part: FilePart, options: BlobStreamOptions): ByteStream {
+  return new FileBlobStream(part, options);
+}
+
 class FileBlobStream implements ByteStream {
-  readonly #path: string;
-  readonly #file: RegularFile;
+  readonly #part: FilePart;
   readonly #options: BlobStreamOptions;
+  /** In the part. */
   #position = 0;
   #closed = false;
 
-  constructor(path: string, file: RegularFile, options: BlobStreamOptions) {
-    this.#path = path;
-    this.#file = file;
+  constructor(part: FilePart, options: BlobStreamOptions) {
+    this.#part = part;
     this.#options = options;
     options.signal.addEventListener("abort", this.cancel, { once: true });
   }
 
   async read(target: Uint8Array): Promise<number> {
     const { what, signal } = this.#options;
-    const { handle, sizeBytes } = this.#file;
+    const { path, handle, start, sizeBytes } = this.#part;
     throwIfCancelled(signal);
     const wanted = Math.min(target.length, sizeBytes - this.#position);
     if (wanted === 0) {
@@ -56,10 +73,10 @@ class FileBlobStream implements ByteStream {
     if (this.#closed) throw cancellation(signal);
     let received: number;
     try {
-      received = await readFully(handle, target.subarray(0, wanted), this.#position);
+      received = await readFully(handle, target.subarray(0, wanted), start + this.#position);
     } catch (error) {
       if (this.#closed) throw cancellation(signal);
-      throw readFailure(error, this.#path, what);
+      throw readFailure(error, path, what);
     }
     this.#position += received;
     // The file was cut while it was read; what it had at the start fitted the descriptor.
@@ -73,7 +90,7 @@ class FileBlobStream implements ByteStream {
     this.#closed = true;
     this.#options.signal.removeEventListener("abort", this.cancel);
     // Waits for a read in flight; a failure to close a file that was only read has nothing to lose.
-    this.#file.handle.close().catch(() => undefined);
+    if (this.#part.ownsFile) this.#part.handle.close().catch(() => undefined);
     this.#options.onClose();
   };
 }
@@ -94,12 +111,12 @@ export function streamOfBytes(bytes: Uint8Array): ByteStream {
   };
 }
 
-function wrongSize(what: string, expected: number, actual: number): ImportError {
+export function wrongSize(what: string, expected: number, actual: number): ImportError {
   return new ImportError(
     "ERR_SIZE_MISMATCH",
     `${what} has ${actual} bytes, its descriptor says ${expected}`,
     {
-      hint: "The layout is damaged: copy it again from where it came.",
+      hint: "The layout or archive is damaged: copy it again from where it came.",
       details: { expectedBytes: expected, actualBytes: actual },
     },
   );

@@ -8,6 +8,7 @@ import { documentTooLong, invalidDocument } from "../oci/json-object.ts";
 import { checkLayoutMarker } from "../oci/parse-layout-marker.ts";
 import { parseManifest } from "../oci/parse-manifest.ts";
 import { verifyBytes } from "../oci/verify-bytes.ts";
+import type { BlobStreamOptions } from "./blob-stream.ts";
 import { openBlobStream, streamOfBytes } from "./blob-stream.ts";
 import type {
   ByteStream,
@@ -17,10 +18,25 @@ import type {
   WantedPlatform,
 } from "./image-source.ts";
 import type { LayoutSelector } from "./layout-reference.ts";
+import { selectorText } from "./layout-reference.ts";
 import { readRegularFile } from "./regular-file.ts";
 import type { RootEntries, RootManifest } from "./resolution.ts";
 import { resolveImage } from "./resolve-image.ts";
 import { selectLayoutImage } from "./select-layout-image.ts";
+
+/** The files of a layout, by their names in it: in a directory, or in an archive. */
+export interface LayoutFiles {
+  /** `oci:DIR`, for messages. */
+  readonly label: string;
+  /** At most `maxBytes`. @param what how messages name it @throws ImportError ERR_IMAGE_NOT_FOUND … */
+  readonly read: (name: string, maxBytes: number, what: string) => Promise<Uint8Array>;
+  /** @throws ImportError ERR_SIZE_MISMATCH when it has another size than the descriptor */
+  readonly open: (
+    name: string,
+    descriptor: Descriptor,
+    options: BlobStreamOptions,
+  ) => Promise<ByteStream>;
+}
 
 /** `{"imageLayoutVersion":"1.0.0"}` and room for what others may add. */
 const MARKER_BYTES = 64 << 10;
@@ -35,21 +51,33 @@ export async function openOciLayout(
   selector: LayoutSelector,
   options: OpenSourceOptions,
 ): Promise<ImageSource> {
-  const marker = `the file oci-layout of oci:${path}`;
-  checkLayoutMarker(await readRegularFile(join(path, "oci-layout"), MARKER_BYTES, marker), marker);
-  return new OciLayoutSource(path, selector, options.limits);
+  const files: LayoutFiles = {
+    label: `oci:${path}`,
+    read: (name, maxBytes, what) => readRegularFile(join(path, name), maxBytes, what),
+    open: (name, descriptor, streamOptions) =>
+      openBlobStream(join(path, name), descriptor, streamOptions),
+  };
+  await requireLayoutMarker(files);
+  return new OciLayoutSource(files, selector, options.limits);
 }
 
-class OciLayoutSource implements ImageSource {
+/** @throws ImportError ERR_IMAGE_NOT_FOUND, ERR_MANIFEST_INVALID, ERR_UNSUPPORTED_MEDIA_TYPE */
+export async function requireLayoutMarker(files: LayoutFiles): Promise<void> {
+  const marker = `the file oci-layout of ${files.label}`;
+  checkLayoutMarker(await files.read("oci-layout", MARKER_BYTES, marker), marker);
+}
+
+/** An image of a layout whose marker was looked at. */
+export class OciLayoutSource implements ImageSource {
   readonly reference: string;
-  readonly #path: string;
+  readonly #files: LayoutFiles;
   readonly #selector: LayoutSelector;
   readonly #limits: Limits;
   readonly #open = new Set<ByteStream>();
 
-  constructor(path: string, selector: LayoutSelector, limits: Limits) {
-    this.reference = `oci:${path}${selectorText(selector)}`;
-    this.#path = path;
+  constructor(files: LayoutFiles, selector: LayoutSelector, limits: Limits) {
+    this.reference = `${files.label}${selectorText(selector)}`;
+    this.#files = files;
     this.#selector = selector;
     this.#limits = limits;
   }
@@ -73,7 +101,7 @@ class OciLayoutSource implements ImageSource {
   async openLayer(descriptor: Descriptor, { signal }: OpenLayerOptions): Promise<ByteStream> {
     throwIfCancelled(signal);
     if (descriptor.data !== undefined) return streamOfBytes(descriptor.data);
-    const stream = await openBlobStream(this.#blobPath(descriptor.digest), descriptor, {
+    const stream = await this.#files.open(blobName(descriptor.digest), descriptor, {
       signal,
       what: `layer ${descriptor.digest.text} of ${this.reference}`,
       onClose: () => this.#open.delete(stream),
@@ -88,8 +116,7 @@ class OciLayoutSource implements ImageSource {
 
   async #readIndex(): Promise<readonly Descriptor[]> {
     const what = `the file index.json of ${this.reference}`;
-    const path = join(this.#path, "index.json");
-    const bytes = await readRegularFile(path, this.#limits.manifestBytes + 1, what);
+    const bytes = await this.#files.read("index.json", this.#limits.manifestBytes + 1, what);
     const index = parseManifest(bytes, { what, limits: this.#limits });
     if (index.kind !== "index") throw invalidDocument(what, "is a manifest, not an index");
     return index.entries;
@@ -117,25 +144,21 @@ class OciLayoutSource implements ImageSource {
   async #unlistedRoot(digest: Digest): Promise<RootManifest> {
     const what = `manifest ${digest.text} of ${this.reference}`;
     const maxBytes = this.#limits.manifestBytes + 1;
-    return { bytes: await readRegularFile(this.#blobPath(digest), maxBytes, what), digest };
+    return { bytes: await this.#files.read(blobName(digest), maxBytes, what), digest };
   }
 
   /** One byte more than the descriptor says, so that whoever verifies sees that there is more. */
   #readBlob(descriptor: Descriptor, kind: string): Promise<Uint8Array> {
     const what = `${kind} ${descriptor.digest.text} of ${this.reference}`;
-    return readRegularFile(this.#blobPath(descriptor.digest), descriptor.sizeBytes + 1, what);
+    return this.#files.read(blobName(descriptor.digest), descriptor.sizeBytes + 1, what);
   }
+}
 
-  #blobPath({ algorithm, hex }: Digest): string {
-    return join(this.#path, "blobs", algorithm, hex);
-  }
+/** `blobs/sha256/…`: the same in a directory and in an archive. */
+function blobName({ algorithm, hex }: Digest): string {
+  return `blobs/${algorithm}/${hex}`;
 }
 
 function lists(entries: readonly Descriptor[], wanted: Digest): boolean {
   return entries.some(({ digest }) => digest.text === wanted.text);
-}
-
-function selectorText(selector: LayoutSelector): string {
-  if (selector === undefined) return "";
-  return "tag" in selector ? `:${selector.tag}` : `@${selector.digest.text}`;
 }

@@ -1,41 +1,45 @@
 import { ImportError, printable } from "../errors.ts";
 import { parseReference } from "../oci/parse-reference.ts";
 import type { ImageSource, OpenSourceOptions } from "./image-source.ts";
+import { openDockerArchive } from "./docker-archive-source.ts";
+import type { LocalScheme } from "./layout-reference.ts";
 import { parseLayoutReference } from "./layout-reference.ts";
+import { openOciArchive } from "./oci-archive-source.ts";
 import { openOciLayout } from "./oci-layout-source.ts";
 import { openRegistrySource } from "./registry-source.ts";
 
-const LAYOUT = "oci:";
-const ARCHIVE = /^(oci-archive|docker-archive):/;
+const LOCAL = /^(oci|oci-archive|docker-archive):(?!\/\/)/;
+const OPEN_LOCAL = {
+  oci: openOciLayout,
+  "oci-archive": openOciArchive,
+  "docker-archive": openDockerArchive,
+} as const;
 
 /**
- * Where an image comes from, by the text that names it: `oci:DIR[:TAG|@DIGEST]` is a layout on the disk, anything else a
- * reference to a registry. (`oci://…` is neither: people write it for registries, and it is refused as such, REF-9.)
+ * Where an image comes from, by the text that names it: `oci:DIR[:TAG|@DIGEST]` is a layout on the disk, `oci-archive:FILE…`
+ * one in a tar archive, `docker-archive:FILE…` what `docker save` wrote, anything else a reference to a registry. (`oci://…`
+ * is none of these: people write it for registries, and it is refused as such, REF-9.)
  * @throws ImportError ERR_REFERENCE_INVALID, and what opening the source raises
  */
 export async function openImageSource(
   text: string,
   options: OpenSourceOptions,
 ): Promise<ImageSource> {
-  if (text.startsWith(LAYOUT) && !text.startsWith(`${LAYOUT}//`)) {
-    const { path, selector } = await parseLayoutReference(text.slice(LAYOUT.length));
-    return openOciLayout(path, selector, options);
+  const scheme = schemeOf(text);
+  if (scheme !== undefined) {
+    const { path, selector } = await parseLayoutReference(text.slice(scheme.length + 1), scheme);
+    return OPEN_LOCAL[scheme](path, selector, options);
   }
-  const archive = ARCHIVE.exec(text)?.[1];
-  if (archive !== undefined) throw unsupportedArchive(text, archive);
   const reference = parseReference(text);
   if (reference.registry === "") throw notAHost(text, reference.repository);
   return openRegistrySource(reference, options);
 }
 
-function unsupportedArchive(text: string, kind: string): ImportError {
-  return new ImportError(
-    "ERR_REFERENCE_INVALID",
-    `${kind}: archives are not supported yet: "${printable(text)}"`,
-    {
-      hint: `Unpack it into a layout first: skopeo copy ${kind}:FILE oci:DIR:TAG, then import oci:DIR:TAG.`,
-    },
-  );
+function schemeOf(text: string): LocalScheme | undefined {
+  const scheme = LOCAL.exec(text)?.[1];
+  return scheme === "oci" || scheme === "oci-archive" || scheme === "docker-archive"
+    ? scheme
+    : undefined;
 }
 
 /** Docker's grammar takes `a_b.example/c` for a path without a host; requests would have nowhere to go. */

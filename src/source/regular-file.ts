@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
+import type { ErrorCode } from "../errors.ts";
 import { ImportError, printable } from "../errors.ts";
 
 export interface RegularFile {
@@ -9,6 +10,23 @@ export interface RegularFile {
   readonly sizeBytes: number;
 }
 
+/** What the holder of the file is called in hints, and what to do when it is not right. */
+export interface FileHolder {
+  /** `layout` */
+  readonly name: string;
+  readonly whenMissing: string;
+  readonly whenNotRegular: string;
+  /** What a file that is none is to it. */
+  readonly damage: ErrorCode;
+}
+
+const LAYOUT: FileHolder = {
+  name: "layout",
+  whenMissing: "The layout is incomplete or is not there: copy it again, or check the path.",
+  whenNotRegular: "Write the layout again; its blobs are plain files.",
+  damage: "ERR_MANIFEST_INVALID",
+};
+
 /**
  * Opens a file for reading. Symlinks are followed: stores that share blobs between layouts link them (Bazel does), and
  * what is read counts only if it hashes to the digest asked for. Attack: a FIFO or a device in the place of a file
@@ -16,7 +34,11 @@ export interface RegularFile {
  * @param what how messages name it: `layer sha256:… of oci:DIR`
  * @throws ImportError ERR_IMAGE_NOT_FOUND, ERR_NOT_PERMITTED, ERR_MANIFEST_INVALID (no regular file), ERR_STORE_IO
  */
-export async function openRegularFile(path: string, what: string): Promise<RegularFile> {
+export async function openRegularFile(
+  path: string,
+  what: string,
+  holder: FileHolder = LAYOUT,
+): Promise<RegularFile> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -24,11 +46,11 @@ export async function openRegularFile(path: string, what: string): Promise<Regul
     if (stats.isFile()) return { handle, sizeBytes: stats.size };
   } catch (error) {
     await handle?.close();
-    throw readFailure(error, path, what);
+    throw readFailure(error, path, what, holder);
   }
   await handle.close();
-  throw new ImportError("ERR_MANIFEST_INVALID", `${what} is not a regular file`, {
-    hint: "Write the layout again; its blobs are plain files.",
+  throw new ImportError(holder.damage, `${what} is not a regular file`, {
+    hint: holder.whenNotRegular,
     details: { path: printable(path) },
   });
 }
@@ -69,24 +91,29 @@ export async function readFully(
 }
 
 /** A system error while reading, in our words. */
-export function readFailure(error: unknown, path: string, what: string): ImportError {
+export function readFailure(
+  error: unknown,
+  path: string,
+  what: string,
+  holder: FileHolder = LAYOUT,
+): ImportError {
   if (error instanceof ImportError) return error;
   const errno = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
   const context = { details: { path: printable(path), errno }, cause: error };
   if (errno === "ENOENT" || errno === "ENOTDIR") {
     return new ImportError("ERR_IMAGE_NOT_FOUND", `${what} is missing`, {
-      hint: "The layout is incomplete or is not there: copy it again, or check the path.",
+      hint: holder.whenMissing,
       ...context,
     });
   }
   if (errno === "EACCES" || errno === "EPERM") {
     return new ImportError("ERR_NOT_PERMITTED", `${what} may not be read`, {
-      hint: "Give this user the right to read the layout.",
+      hint: `Give this user the right to read the ${holder.name}.`,
       ...context,
     });
   }
   return new ImportError("ERR_STORE_IO", `${what} cannot be read: ${errno}`, {
-    hint: "Check the disk that holds the layout.",
+    hint: `Check the disk that holds the ${holder.name}.`,
     ...context,
   });
 }

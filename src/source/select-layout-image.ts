@@ -28,7 +28,7 @@ export function selectLayoutImage(
       "ERR_REFERENCE_INVALID",
       `${reference} holds ${chosen.length} images: ${tagList(entries)}`,
       {
-        hint: "Say which: oci:DIR:TAG or oci:DIR@sha256:….",
+        hint: `Say which: ${formOf(reference)}:TAG or ${formOf(reference)}@sha256:….`,
       },
     );
   }
@@ -43,6 +43,7 @@ function matchingEntries(
   if ("digest" in selector) {
     return entries.filter(({ digest }) => digest.text === selector.digest.text);
   }
+  if ("position" in selector) return entries.slice(selector.position, selector.position + 1);
   const { tag } = selector;
   const named = entries.filter(({ annotations }) => annotations?.[REF_NAME] === tag);
   if (named.length > 0) return named;
@@ -74,26 +75,37 @@ function notFound(
       "ERR_IMAGE_NOT_FOUND",
       `${reference} holds no image: its index is empty`,
       {
-        hint: "Copy an image into it, for instance with skopeo copy … oci:DIR:TAG.",
+        hint: `Copy an image into it, for instance with skopeo copy … ${formOf(reference)}:TAG.`,
       },
     );
   }
-  const what = "tag" in selector ? `tag "${printable(selector.tag)}"` : selector.digest.text;
   return new ImportError(
     "ERR_IMAGE_NOT_FOUND",
-    `${reference}: the layout has no ${what}; it has ${tagList(entries)}`,
-    {
-      hint: "Choose one of them: oci:DIR:TAG.",
-    },
+    `${reference}: the layout has no ${wantedText(selector)}; it has ${tagList(entries)}`,
+    { hint: `Choose one of them: ${formOf(reference)}:TAG.` },
   );
 }
 
+function wantedText(selector: NonNullable<LayoutSelector>): string {
+  if ("tag" in selector) return `tag "${printable(selector.tag)}"`;
+  return "position" in selector ? `image @${selector.position}` : selector.digest.text;
+}
+
+/** `oci:DIR`, `oci-archive:FILE` */
+function formOf(reference: string): string {
+  return reference.startsWith("oci:") ? "oci:DIR" : "oci-archive:FILE";
+}
+
 function tagList(entries: readonly Descriptor[]): string {
-  const tags = entries.map(
-    ({ annotations }) => annotations?.[REF_NAME] ?? annotations?.[IMAGE_NAME],
+  return listTags(
+    entries.map(({ annotations }) => annotations?.[REF_NAME] ?? annotations?.[IMAGE_NAME]),
   );
+}
+
+/** For messages: the tags that images have, where they have one. */
+export function listTags(tags: readonly (string | undefined)[]): string {
   const names = [...new Set(tags.filter((tag) => tag !== undefined))].toSorted();
-  if (names.length === 0) return `${entries.length} without a tag`;
+  if (names.length === 0) return `${tags.length} without a tag`;
   const shown = names
     .slice(0, TAGS_SHOWN)
     .map((name) => printable(name, 100))

@@ -17,6 +17,19 @@ test("nothing before the colon gives the fallback", () => {
   expect(deriveImageName("ghcr.io/org/:v1")).toBe("imported-image");
 });
 
+test.each([
+  ["docker-archive:app.tar", "app"],
+  ["docker-archive:/srv/images/app.tar:@1", "app"],
+  ["docker-archive:/srv/app.tar:debian:bookworm", "debian"],
+  ["docker-archive:/srv/app.tar:ghcr.io/org/web:2", "web"],
+  ["oci-archive:/srv/app.tar:1.2", "app"],
+  [`oci-archive:app.tar@sha256:${"a".repeat(64)}`, "app"],
+  ["oci-archive:.tar", ".tar"],
+  ["oci-archive::", "imported-image"],
+])("the name of %s is %s", (reference, name) => {
+  expect(deriveImageName(reference)).toBe(name);
+});
+
 test("a name never is empty and never holds a slash", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", minLength: 1 }), (text) => {

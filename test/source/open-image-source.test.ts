@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ImageSource } from "../../src/source/image-source.ts";
 import { openImageSource } from "../../src/source/open-image-source.ts";
@@ -18,6 +20,14 @@ test("oci:DIR:TAG is a layout", async () => {
   await source.close();
 });
 
+test.each(["oci-archive", "docker-archive"])("%s:FILE:TAG is an archive", async (scheme) => {
+  const path = join(scratchDirectory(), "x.tar");
+  writeFileSync(path, Buffer.alloc(1024));
+  const source = await open(`${scheme}:${path}:app`);
+  expect(source.reference).toBe(`${scheme}:${path}:app`);
+  await source.close();
+});
+
 test("anything else is a registry, under its canonical name", async () => {
   const source = await open("localhost:1/team/app");
   expect(source.reference).toBe("localhost:1/team/app:latest");
@@ -25,8 +35,8 @@ test("anything else is a registry, under its canonical name", async () => {
 });
 
 test.each([
-  ["oci-archive:/x.tar", /not supported yet/, /skopeo copy oci-archive:FILE oci:DIR:TAG/],
-  ["docker-archive:x.tar:app", /not supported yet/, /skopeo copy docker-archive:FILE/],
+  ["docker-archive:", /names no file/, /docker-archive:FILE:NAME:TAG/],
+  ["docker-archive://ghcr.io/org/app", /starts with docker-archive:\/\//, /ghcr\.io\/org\/app/],
   ["oci://ghcr.io/org/app", /starts with oci:\/\//, /ghcr\.io\/org\/app/],
   ["a_b.example/c", /"a_b\.example" is not a host name/, /letters, digits/],
   ["", /empty/, /alpine/],

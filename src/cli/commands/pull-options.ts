@@ -22,7 +22,7 @@ const LEAST_MEMORY_MB = 256;
 export const POSITIONAL: PositionalSpec = {
   name: "IMAGE_REFERENCE",
   describe:
-    "Image to pull, as for `docker pull`: alpine:3.20, ghcr.io/org/app@sha256:…; or an OCI layout on disk: oci:DIR[:TAG|@DIGEST]",
+    "Image to pull, as for `docker pull`: alpine:3.20, ghcr.io/org/app@sha256:…; or one on disk: oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:NAME:TAG]",
 };
 
 export const PULL_OPTIONS: readonly OptionSpec[] = [
