@@ -191,7 +191,8 @@ function explain(text: string, host: string, rest: string): ImportError {
 function explainHost(text: string, host: string): ImportError | undefined {
   if (/^\.{0,2}\//.test(text)) {
     const path = printable(text);
-    return invalid(text, "it is a path", `For an OCI layout on the disk write oci:${path}.`);
+    const advice = `For an OCI layout on the disk write oci:${path}; an archive is oci-archive:FILE or docker-archive:FILE.`;
+    return invalid(text, "it is a path", advice);
   }
   if (/[^\u0020-\u007e]/.test(host)) {
     const advice = "Write an international domain name in its xn-- form.";

@@ -74,13 +74,13 @@ const FORMS: readonly [DockerForm, TestImage][] = [
   ["docker", PLAIN],
   ["docker 25", PLAIN],
   ["docker 25", GZIPPED],
-  ["skopeo", PLAIN],
+  ["linked", PLAIN],
   ["kaniko", GZIPPED],
   ["jib", GZIPPED],
 ];
 
 test.each(FORMS)(
-  "an archive as %s writes it: config, diffIds and the bytes of layers",
+  "an archive in the form of %s: config, diffIds and the bytes of layers",
   async (form, image) => {
     const source = await opened(written(dockerArchive([dockerParts(image, form)])));
     const found = await resolved(source);
@@ -272,7 +272,7 @@ test("a device is no archive", async () => {
 });
 
 test("layers are read side by side; what is cut meanwhile is one error", async () => {
-  const path = written(dockerArchive([dockerParts(PLAIN, "skopeo")]));
+  const path = written(dockerArchive([dockerParts(PLAIN, "linked")]));
   const source = await opened(path);
   const { layers } = await resolved(source);
   const streams = await Promise.all(

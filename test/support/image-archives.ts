@@ -44,7 +44,7 @@ export function layoutMembers(blobs: OciBlobs, manifests: readonly unknown[]): M
 }
 
 /** Who writes `docker-archive`s, and so where its parts lie. */
-export type DockerForm = "docker" | "docker 25" | "skopeo" | "kaniko" | "jib";
+export type DockerForm = "docker" | "docker 25" | "linked" | "kaniko" | "jib";
 
 export interface DockerParts {
   readonly members: readonly Member[];
@@ -67,7 +67,7 @@ export function dockerParts(
   const names: Record<DockerForm, string> = {
     docker: `${hex}.json`,
     "docker 25": `blobs/sha256/${hex}`,
-    skopeo: `${hex}.json`,
+    linked: `${hex}.json`,
     kaniko: `sha256:${hex}`,
     jib: "config.json",
   };
@@ -98,7 +98,7 @@ function layerMembers(
   }
   const name = `${diffId.slice(7)}.tar`;
   const link = { name: `${id}/layer.tar`, type: "2", link: `../${name}` };
-  // The list names the links, as that of podman does; skopeo names the files.
+  // docker before 25 lists such links for layers that an image has twice; skopeo writes them for old readers.
   return { name: link.name, members: [{ name, body }, link] };
 }
 
