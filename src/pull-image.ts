@@ -97,6 +97,7 @@ async function runPull(
     },
     open: (options: { readonly signal: AbortSignal; readonly fresh: boolean }) =>
       source.openLayer(descriptor, options),
+    hasAnotherHost: () => source.hasAnotherHost?.(descriptor) === true,
   }));
   await decodeLayers(pool, layers, {
     concurrency,

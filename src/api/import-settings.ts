@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
+import { mirrorSettings } from "./mirror-settings.ts";
 import { outputFormat } from "./output-format.ts";
 import type {
   ImageFormat,
@@ -103,6 +104,7 @@ export function pullSettings(
       ranges: options.ranges ?? true,
       plainHttp: options.plainHttp ?? false,
       insecure: options.insecure ?? false,
+      mirrors: mirrorSettings(options, env),
       userAgent: `rootlift/${VERSION}`,
     },
   };

@@ -44,6 +44,19 @@ export interface PullSandboxImageOptions {
   readonly concurrency?: number;
   /** Default true: connections that no layer uses fetch parts of a large one, where one is too slow for the decoder. */
   readonly ranges?: boolean;
+  /**
+   * Registry (`ghcr.io`) → URLs of mirrors, tried in order before it. They win over what `hostsDir` has for the registry, that
+   * over `registriesConf`, and that over docker's configuration.
+   */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  /** Mirrors of docker.io, behind its `mirrors`. Default: `ROOTLIFT_REGISTRY_MIRRORS` of the environment. */
+  readonly registryMirrors?: readonly string[];
+  /** A folder of containerd's `HOST/hosts.toml`, such as `/etc/containerd/certs.d`. Default: none. */
+  readonly hostsDir?: string;
+  /** podman's `registries.conf`, version 2. Default: `CONTAINERS_REGISTRIES_CONF` of the environment. */
+  readonly registriesConf?: string;
+  /** Default false. True: the `registry-mirrors` of `/etc/docker/daemon.json` are mirrors of docker.io. */
+  readonly useDockerDaemonConfig?: boolean;
   readonly limits?: Partial<Limits>;
   /** A file for a trace of where the time went (Chrome's Trace Event Format), also of a failure. Overwritten. */
   readonly trace?: string;
@@ -208,19 +221,6 @@ export interface SandboxImageDamage {
   readonly problem: string;
 }
 
-export interface ReadSandboxImageOptions extends StoreOptions {
-  readonly signal?: AbortSignal;
-}
-
-export interface ListSandboxImageFilesOptions extends ReadSandboxImageOptions {
-  /** Default false: one directory. True: everything below it, each directory before what it holds. */
-  readonly recursive?: boolean;
-}
-
-/** A file of an image, without its contents. */
-export interface SandboxImageFile {
-  /** Inside the image, from its root, free of links. Bytes that are not UTF-8 are replaced; then there is `pathHex`. */
-  readonly path: string;
 export interface CheckStoreOptions extends StoreOptions {
   /** Mends what can be mended, and removes leftovers. Default false: nothing is changed. */
   readonly repair?: boolean;
@@ -291,6 +291,19 @@ export interface StoreUsage {
   readonly total: DiskUsage;
 }
 
+export interface ReadSandboxImageOptions extends StoreOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ListSandboxImageFilesOptions extends ReadSandboxImageOptions {
+  /** Default false: one directory. True: everything below it, each directory before what it holds. */
+  readonly recursive?: boolean;
+}
+
+/** A file of an image, without its contents. */
+export interface SandboxImageFile {
+  /** Inside the image, from its root, free of links. Bytes that are not UTF-8 are replaced; then there is `pathHex`. */
+  readonly path: string;
   /** The bytes of a path that is not UTF-8. */
   readonly pathHex?: string;
   readonly type:

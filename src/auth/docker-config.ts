@@ -38,6 +38,7 @@ const CONFIG_BYTES = 1 << 20;
  * Reads a config file.
  *
  * @param label what messages call it
+ * @param hint what to do about a file that cannot be read
  * @returns `undefined` when there is no such file
  * @throws ImportError ERR_CONFIG_INVALID when it cannot be read or is too large; ERR_CANCELLED
  */
@@ -45,6 +46,7 @@ export async function readConfigText(
   path: string,
   label: string,
   signal: AbortSignal,
+  hint = "Make the file readable for this user, or name another one with REGISTRY_AUTH_FILE.",
 ): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   try {
@@ -56,7 +58,7 @@ export async function readConfigText(
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (signal.aborted) throw cancellation(signal);
     throw new ImportError("ERR_CONFIG_INVALID", `${label} cannot be read (${code})`, {
-      hint: "Make the file readable for this user, or name another one with REGISTRY_AUTH_FILE.",
+      hint,
       details: { path: printable(path) },
     });
   }

@@ -20,6 +20,8 @@ export interface LayerToDecode {
   readonly options: LayerToDecodeOptions;
   /** Opens its compressed bytes. `fresh`: the first copy did not have its digest. */
   open(options: { readonly signal: AbortSignal; readonly fresh: boolean }): Promise<LayerBytes>;
+  /** The fresh copy did not have it either: whether yet another one can be had (a mirror sent that one). */
+  readonly hasAnotherHost?: () => boolean;
 }
 
 export interface DecodeLayersOptions {
@@ -154,19 +156,21 @@ interface AttemptOptions extends DecodeLayersOptions {
 
 /**
  * A blob that does not have its digest is fetched once more, from the start and past the caches (registry-cases BLOB-9):
- * a resumed stream may have joined two different bodies, a cache may hold a bad copy.
+ * a resumed stream may have joined two different bodies, a cache may hold a bad copy. As long as mirrors send it, from the next host.
  */
 async function decodeVerified(
   pool: WorkerPool,
   layer: LayerToDecode,
   options: AttemptOptions,
 ): Promise<DecodedLayer> {
-  try {
-    return await attemptInTurn(pool, layer, { ...options, fresh: false });
-  } catch (error) {
-    if (!(error instanceof ImportError) || error.code !== "ERR_DIGEST_MISMATCH") throw error;
-    options.onRefetch(layer.options.layer, error);
-    return attemptInTurn(pool, layer, { ...options, fresh: true });
+  for (let fresh = false; ; fresh = true) {
+    try {
+      return await attemptInTurn(pool, layer, { ...options, fresh });
+    } catch (error) {
+      if (!(error instanceof ImportError) || error.code !== "ERR_DIGEST_MISMATCH") throw error;
+      if (fresh && layer.hasAnotherHost?.() !== true) throw error;
+      options.onRefetch(layer.options.layer, error);
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { openPart, RangeRefused, sizeMismatch } from "./blob-part.ts";
 import { hasSurplus } from "./body-surplus.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";
 import { CodingError } from "./content-coding.ts";
-import type { FollowedAnswer } from "./follow-redirects.ts";
+import type { AnsweringMirror, FollowedAnswer } from "./follow-redirects.ts";
 import { networkFailure } from "./network-error.ts";
 import { RequestFailure } from "./request-failure.ts";
 import type { RetryState } from "./retry-plan.ts";
@@ -15,6 +15,8 @@ export type BlobPlace = (request: BlobRequest) => Promise<FollowedAnswer>;
 
 export interface BlobRequest {
   readonly headers: Readonly<Record<string, string>>;
+  /** Nobody depends on it: it is asked once, and its failure has no consequences. */
+  readonly extra?: true;
   readonly signal: AbortSignal;
 }
 
@@ -32,6 +34,8 @@ export interface BlobStreamOptions {
   readonly startByte?: number;
   readonly retries: RetryState;
   readonly slots: Pick<ConnectionSlots, "acquire" | "halve">;
+  /** What ends the stream, as its consumer is told. */
+  readonly lastWord?: (error: Error) => Error;
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +57,8 @@ export class BlobStream {
   /** Handed to the consumer. */
   #offset: number;
   #part: BlobPart | undefined;
+  /** Whose answer is being read, where that is a mirror's. */
+  #mirror: AnsweringMirror | undefined;
   #partStart = { atByte: 0, atMs: 0 };
   #opening: Promise<BlobPart> | undefined;
   #releaseSlot: (() => void) | undefined;
@@ -160,7 +166,10 @@ export class BlobStream {
     if (exact) this.#part = undefined;
     else if (await hasSurplus(part.reader)) {
       const actual = `more than ${this.#options.sizeBytes}`;
-      throw sizeMismatch({ ...this.#options, ...part }, actual);
+      const mismatch = sizeMismatch({ ...this.#options, ...part }, actual);
+      if (this.#mirror === undefined) throw mismatch;
+      // All bytes are there, and the consumer knows what they must hash to.
+      await this.#mirror.broke(mismatch, this.#signal);
     }
     this.#complete = true;
     this.#release();
@@ -185,6 +194,7 @@ export class BlobStream {
     if (place === undefined) throw new Error("a blob without a place");
     const offset = this.#withoutRange ? 0 : this.#offset;
     this.#withoutRange = false;
+    this.#mirror = undefined;
     const followed = await place({
       headers: {
         accept: "*/*",
@@ -193,6 +203,7 @@ export class BlobStream {
       },
       signal: this.#signal,
     });
+    this.#mirror = followed.mirror;
     return openPart(followed, { ...this.#options, offset, takeRaw: this.#takeRaw });
   }
 
@@ -210,7 +221,8 @@ export class BlobStream {
     try {
       await this.#planNext(error, part);
     } catch (final) {
-      this.#failure = final instanceof Error ? final : new Error(String(final));
+      const failure = final instanceof Error ? final : new Error(String(final));
+      this.#failure = this.#options.lastWord?.(failure) ?? failure;
       this.#release();
       throw this.#failure;
     }
@@ -219,13 +231,21 @@ export class BlobStream {
   async #planNext(error: unknown, part: BlobPart | undefined): Promise<void> {
     // A blob with more bytes than it should have: no other place makes them fewer.
     if (this.#offset === this.#options.sizeBytes) throw error;
+    const mirror = this.#mirror;
+    this.#mirror = undefined;
+    if (mirror !== undefined && !this.#isWrongCoding(error)) {
+      const refused = error instanceof RangeRefused;
+      const failure = refused ? this.#rangeError(error) : this.#asFailure(error, part);
+      await mirror.broke(failure, this.#signal);
+      return;
+    }
     if (error instanceof RangeRefused) {
       this.#rangesRefused += 1;
       this.#withoutRange = true;
       if (this.#rangesRefused > 1) throw this.#rangeError(error);
       return;
     }
-    if (error instanceof CodingError && this.#offset === 0 && !this.#takeRaw) {
+    if (this.#isWrongCoding(error)) {
       this.#takeRaw = true;
       return;
     }
@@ -238,6 +258,11 @@ export class BlobStream {
     if (failure.error.code === "ERR_RATE_LIMITED") this.#options.slots.halve();
     if (failure.error.code === "ERR_SIZE_MISMATCH") this.#noCache = true;
     await this.#plan.next(failure, this.#signal);
+  }
+
+  /** The coding may be a label only, and there is time to find out. */
+  #isWrongCoding(error: unknown): boolean {
+    return error instanceof CodingError && this.#offset === 0 && !this.#takeRaw;
   }
 
   #asFailure(error: unknown, part: BlobPart | undefined): RequestFailure | Error {
@@ -266,7 +291,10 @@ export class BlobStream {
     const tookMs = performance.now() - atMs;
     const { minBytesPerSecond } = this.#options.retries.timing;
     const steady = tookMs >= PROGRESS_MS && (bytes * 1000) / tookMs >= minBytesPerSecond;
-    if (bytes >= PROGRESS_BYTES || steady) this.#plan.progressed();
+    if (bytes >= PROGRESS_BYTES || steady) {
+      this.#plan.progressed();
+      this.#mirror?.progressed();
+    }
     this.#partStart = { atByte: this.#offset, atMs: performance.now() };
   }
 

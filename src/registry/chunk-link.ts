@@ -52,12 +52,12 @@ export class ChunkLink {
       const answer = await this.#direct(link, request);
       if (answer !== undefined) return answer;
     }
-    return this.viaRegistry(request);
+    return this.viaRegistry({ ...request, extra: true });
   }
 
   /** Others wait for the link that this request is given. */
   async #renew(request: BlobRequest): Promise<FollowedAnswer> {
-    const renewal = this.viaRegistry(request);
+    const renewal = this.viaRegistry({ ...request, extra: true });
     this.#renewing = renewal;
     try {
       return await renewal;

@@ -15,6 +15,8 @@ export interface Sender {
   readonly insecure: boolean;
   /** What is imported, for errors. */
   readonly reference: string;
+  /** What one host alone is sent besides; may be secrets. */
+  readonly headersFor?: (target: HttpTarget) => Readonly<Record<string, string>>;
 }
 
 export interface FollowedRequest {
@@ -44,6 +46,16 @@ export interface FollowedAnswer {
   readonly hops: number;
   /** `ghcr.io`, or `ghcr.io, then pkg.example.com` (RED-6). */
   readonly hosts: string;
+  /** The answer is a mirror's, and there is somebody else to ask. */
+  readonly mirror?: AnsweringMirror;
+}
+
+/** Told what becomes of a mirror's answer after its headers. */
+export interface AnsweringMirror {
+  /** It brought something: its count of tries starts again. */
+  progressed(): void;
+  /** Returns when whoever is next may be asked: the mirror once more, or the next host. @throws ImportError ERR_CANCELLED */
+  broke(failure: Error, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -62,8 +74,11 @@ export async function followRedirects(
     const answer = await sender.transport.send({
       target,
       method: request.method,
-      headers:
-        authorization === undefined ? request.headers : { ...request.headers, authorization },
+      headers: {
+        ...sender.headersFor?.(target),
+        ...request.headers,
+        ...(authorization === undefined ? {} : { authorization }),
+      },
       body: request.body,
       lane: request.lane,
       host: hosts.join(", then "),

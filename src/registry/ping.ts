@@ -13,7 +13,7 @@ export async function looksLikeRegistry(
 ): Promise<boolean> {
   try {
     const { answer } = await followRedirects(connection.sender, {
-      first: await connection.endpoint.target("/v2/", signal),
+      first: await connection.endpoint.target("/", signal),
       method: "GET",
       headers: { accept: "application/json", "accept-encoding": "identity" },
       lane: "api",

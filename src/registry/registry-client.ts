@@ -1,4 +1,5 @@
 import type { CredentialProvider } from "../auth/credential-provider.ts";
+import { createDockerCredentials } from "../auth/docker-credentials.ts";
 import { ImportError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -6,11 +7,14 @@ import type { Digest } from "../oci/digest.ts";
 import { DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../oci/media-types.ts";
 import type { Reference } from "../oci/parse-reference.ts";
 import { BlobStream } from "./blob-stream.ts";
-import type { BlobPlace } from "./blob-stream.ts";
 import { ChunkBuffers } from "./chunk-buffers.ts";
 import { ChunkLink } from "./chunk-link.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
 import { foreignPlace } from "./foreign-blob.ts";
+import type { RouteHost, RouteWarning } from "./host-route.ts";
+import { HostRoute } from "./host-route.ts";
+import type { PullHost, PullHosts } from "./mirrors/pull-host.ts";
+import { registryHost } from "./mirrors/pull-host.ts";
 import { openConnection } from "./open-connection.ts";
 import { looksLikeRegistry } from "./ping.ts";
 import type { planConnections, RangeSettings } from "./range-plan.ts";
@@ -19,7 +23,6 @@ import { RangeTrust } from "./range-trust.ts";
 import type { RangesOfClient } from "./ranged-blob.ts";
 import { RangedBlob } from "./ranged-blob.ts";
 import type { RegistryConnection } from "./registry-request.ts";
-import { sendToRegistry } from "./registry-request.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import type { RetryEvent } from "./retry-plan.ts";
 import type { SmallContent } from "./small-content.ts";
@@ -28,6 +31,8 @@ import { fetchSmall } from "./small-content.ts";
 export interface RegistryClientOptions {
   /** What is pulled: its registry, and its repository. */
   readonly reference: Reference;
+  /** Who is asked, in which order; default: the registry alone. */
+  readonly hosts?: PullHosts;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Default: those of docker's and podman's configuration, and of ROOTLIFT_USERNAME and ROOTLIFT_PASSWORD. */
   readonly credentials?: CredentialProvider;
@@ -40,6 +45,8 @@ export interface RegistryClientOptions {
   readonly ranges?: boolean | Partial<RangeSettings>;
   readonly userAgent: string;
   readonly onRetry: (event: RetryEvent) => void;
+  /** A mirror failed. */
+  readonly onWarning?: ((warning: RouteWarning) => void) | undefined;
   readonly timing?: Partial<RequestTiming>;
   /** For tests; default `Math.random`. */
   readonly random?: () => number;
@@ -60,31 +67,59 @@ const MANIFEST_ACCEPT = [OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST,
   ", ",
 );
 
-/** Manifests, configs and blobs of one repository of one registry (distribution-spec, "Pull"). */
+/** A stored login that was of no use (TOK-11). */
+export interface RefusedLogin {
+  readonly host: string;
+  /** Where it came from. */
+  readonly origin: string;
+}
+
+/** Manifests, configs and blobs of one repository of one registry, or of its mirrors (distribution-spec, "Pull"). */
 export class RegistryClient {
   readonly #options: RegistryClientOptions;
+  /** The registry's own. */
   readonly #connection: RegistryConnection;
+  readonly #connections: readonly RegistryConnection[];
+  readonly #route: HostRoute;
   readonly #slots: ConnectionSlots;
   readonly #life = new AbortController();
-  readonly #refusedLogins = new Set<string>();
+  readonly #refusedLogins: RefusedLogin[] = [];
   readonly #ranges: RangesOfClient | undefined;
   /** Digests of blobs that were pulled in ranges. */
   readonly #ranged = new Set<string>();
-  #askedForBlob = false;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
     this.#slots = new ConnectionSlots(options.concurrency);
     this.#ranges = rangesOf(options);
-    this.#connection = openConnection(options, {
-      signal: this.#life.signal,
-      onRefusedLogin: (origin) => this.#refusedLogins.add(origin),
-    });
+    const { env, reference } = options;
+    const { mirrors, registry } = options.hosts ?? {
+      mirrors: [],
+      registry: registryHost(reference, options),
+    };
+    const credentials =
+      options.credentials ?? createDockerCredentials({ env, loginRegistry: reference.registry });
+    const open = (host: PullHost): RegistryConnection =>
+      openConnection(options, {
+        host,
+        isMirror: host !== registry,
+        credentials,
+        signal: this.#life.signal,
+        onRefusedLogin: (origin) => this.#refusedLogins.push({ host: host.name, origin }),
+      });
+    this.#connection = open(registry);
+    const route = [...mirrors, registry].map((host): RouteHost => ({
+      byTag: host.byTag,
+      byDigest: host.byDigest,
+      connection: host === registry ? this.#connection : open(host),
+    }));
+    this.#connections = route.map(({ connection }) => connection);
+    this.#route = new HostRoute(route, options.onWarning ?? (() => undefined));
   }
 
-  /** Origins of stored logins that the registry refused, though it gave an anonymous token (TOK-11). */
-  get refusedLogins(): readonly string[] {
-    return [...this.#refusedLogins];
+  /** Stored logins that a host refused, though it gave an anonymous token (TOK-11). */
+  get refusedLogins(): readonly RefusedLogin[] {
+    return this.#refusedLogins;
   }
 
   /** Memory that parts of large blobs take, those that have come and those under way. */
@@ -98,11 +133,7 @@ export class RegistryClient {
    */
   async fetchRoot(signal: AbortSignal): Promise<SmallContent> {
     const { digest, tag } = this.#options.reference;
-    try {
-      return await this.#manifest(digest?.text ?? tag ?? "latest", digest ?? undefined, signal);
-    } catch (error) {
-      throw await notARegistry(this.#connection, error, signal);
-    }
+    return this.#manifest(digest?.text ?? tag ?? "latest", digest ?? undefined, signal);
   }
 
   /** A manifest or index by its digest, checked. @throws ImportError */
@@ -112,17 +143,25 @@ export class RegistryClient {
 
   /** An image config, checked. @throws ImportError */
   async fetchConfig({ digest }: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
-    const content = await fetchSmall(this.#connection, {
-      kind: "config",
-      path: `blobs/${digest.text}`,
-      accept: "*/*",
-      what: `the config ${digest.text} of ${this.#connection.reference}`,
-      reference: this.#connection.reference,
-      limits: this.#options.limits,
-      digest,
-      signal,
-    });
+    const { reference } = this.#connection;
+    const content = await this.#route.ask("digest", signal, (connection) =>
+      fetchSmall(connection, {
+        kind: "config",
+        path: `blobs/${digest.text}`,
+        accept: "*/*",
+        what: `the config ${digest.text} of ${reference}`,
+        reference,
+        limits: this.#options.limits,
+        digest,
+        signal,
+      }),
+    );
     return content.bytes;
+  }
+
+  /** Whether what `openBlob` gave of this blob came from a mirror, so that it is worth asking again, `fresh`. */
+  wasMirrored({ digest }: Descriptor): boolean {
+    return this.#route.wasMirrored(digest);
   }
 
   /** Starts at once; its failures come with `read`. The length is checked, the digest is the consumer's. */
@@ -132,12 +171,13 @@ export class RegistryClient {
     const { digest, sizeBytes } = descriptor;
     // The digest did not hold: one of the ranges may have lied.
     if (fresh && this.#ranged.has(digest.text)) this.#ranges?.trust.refuseAll();
+    if (fresh) this.#route.accuse(digest, what);
     const { hostname } = new URL(`https://${this.#options.reference.apiHost}/`);
     const urls = fresh ? [] : (descriptor.urls ?? []);
     const foreign = urls.map((url) =>
       foreignPlace(sender, { url, registryHostname: hostname, what, reference }),
     );
-    const place = this.#registryPlace(descriptor, what);
+    const place = this.#route.blobPlace(digest, what);
     const common = {
       sizeBytes,
       stored: storedAs(descriptor),
@@ -146,6 +186,7 @@ export class RegistryClient {
       fresh,
       retries: sender.retries,
       slots: this.#slots,
+      lastWord: (error: Error) => this.#route.lastWord(error),
       signal: AbortSignal.any([options.signal, this.#life.signal]),
     };
     const ranges = this.#ranges;
@@ -160,25 +201,7 @@ export class RegistryClient {
   /** Ends what is still running. */
   async close(): Promise<void> {
     this.#life.abort(new ImportError("ERR_CANCELLED", "the source was closed"));
-    await this.#connection.sender.transport.close();
-  }
-
-  #registryPlace(descriptor: Descriptor, what: string): BlobPlace {
-    const { firstBlobByteMs } = this.#connection.sender.retries.timing;
-    return async ({ headers, signal }) => {
-      const firstByteMs = this.#askedForBlob ? undefined : firstBlobByteMs;
-      this.#askedForBlob = true;
-      return sendToRegistry(this.#connection, {
-        kind: "blob",
-        path: `blobs/${descriptor.digest.text}`,
-        headers,
-        lane: "blob",
-        what,
-        firstByteMs,
-        alsoAccepts: [201, 203, 204, 206, 416],
-        signal,
-      });
-    };
+    await Promise.all(this.#connections.map(({ sender }) => sender.transport.close()));
   }
 
   async #manifest(
@@ -187,7 +210,7 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<SmallContent> {
     const { reference } = this.#connection;
-    return fetchSmall(this.#connection, {
+    const request = {
       kind: "manifest",
       path: `manifests/${path}`,
       accept: MANIFEST_ACCEPT,
@@ -199,6 +222,14 @@ export class RegistryClient {
       limits: this.#options.limits,
       digest,
       signal,
+    } as const;
+    const need = digest === undefined ? "tag" : "digest";
+    return this.#route.ask(need, signal, async (connection, isLast) => {
+      try {
+        return await fetchSmall(connection, request);
+      } catch (error) {
+        throw isLast ? await notARegistry(connection, error, signal) : error;
+      }
     });
   }
 }

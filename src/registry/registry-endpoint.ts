@@ -2,45 +2,54 @@ import { hostClass } from "../auth/host-class.ts";
 import { chooseProxy } from "./choose-proxy.ts";
 import type { HttpTarget } from "./http-target.ts";
 import { parseTarget } from "./http-target.ts";
+import type { PullHost } from "./mirrors/pull-host.ts";
 import { networkFailure } from "./network-error.ts";
 import { RetryPlan } from "./retry-plan.ts";
 import type { RetryState } from "./retry-plan.ts";
 import { probeScheme } from "./scheme-probe.ts";
 
 export interface EndpointOptions {
-  /** Where requests go: `registry-1.docker.io`, `127.0.0.1:5000`. */
-  readonly apiHost: string;
-  readonly plainHttp: boolean;
-  readonly insecure: boolean;
+  readonly host: Pick<PullHost, "apiHost" | "scheme" | "basePath" | "query" | "insecure">;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly retries: RetryState;
   readonly reference: string;
 }
 
 /**
- * The origin of a registry. https, without asking; but a registry on loopback, or one that the user called insecure, is
- * asked once which of the two it speaks (registry-cases TLS-3, TLS-6). Nothing else ever falls back to http.
+ * The origin of a registry or mirror. What its URL says, else https, without asking; but one on loopback, or one that the user
+ * called insecure, is asked once which of the two it speaks (registry-cases TLS-3, TLS-6). Nothing else ever falls back to http.
  */
 export class RegistryEndpoint {
   readonly #options: EndpointOptions;
   #scheme: Promise<"https" | "http"> | undefined;
+  #origin: string | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
   }
 
-  /** @param path begins with `/v2/`. @throws ImportError ERR_NETWORK when nothing answers the question */
+  /** Whether that is the host itself, and not one that it redirects or refers to. */
+  isOwn(target: HttpTarget): boolean {
+    return target.origin === this.#origin;
+  }
+
+  /** @param path below the API's base: `/REPOSITORY/…`. @throws ImportError ERR_NETWORK when nothing answers the question */
   async target(path: string, signal: AbortSignal): Promise<HttpTarget> {
     this.#scheme ??= this.#findScheme(signal).catch((error: unknown) => {
       this.#scheme = undefined;
       throw error;
     });
-    return targetAt(await this.#scheme, this.#options.apiHost, path);
+    const { apiHost, basePath, query } = this.#options.host;
+    const suffix = query === "" ? "" : `?${query}`;
+    const target = targetAt(await this.#scheme, apiHost, `${basePath}${path}${suffix}`);
+    this.#origin = target.origin;
+    return target;
   }
 
   async #findScheme(signal: AbortSignal): Promise<"https" | "http"> {
-    const { apiHost, plainHttp, insecure, env, retries, reference } = this.#options;
-    if (plainHttp) return "http";
+    const { host, env, retries, reference } = this.#options;
+    const { apiHost, scheme, insecure } = host;
+    if (scheme !== undefined) return scheme;
     const https = targetAt("https", apiHost, "/");
     if (!insecure && hostClass(https.hostname) !== "loopback") return "https";
     // A proxy would have to be asked to connect to a port that may not speak TLS at all.

@@ -12,11 +12,11 @@ import type { RegistryEndpoint } from "./registry-endpoint.ts";
 import type { RequestFailure } from "./request-failure.ts";
 import type { Lane } from "./transport.ts";
 
-/** What all requests of one import to one registry share. */
+/** What all requests of one import to one registry, or to one mirror, share. */
 export interface RegistryConnection {
   readonly sender: Sender;
   readonly endpoint: RegistryEndpoint;
-  /** As in the normalised reference: `docker.io`. */
+  /** As in the normalised reference: `docker.io`; of a mirror its own host. What logins are looked up under. */
   readonly registry: string;
   readonly repository: string;
   readonly reference: string;
@@ -27,6 +27,8 @@ export interface RegistryConnection {
   readonly onRefusedLogin: (origin: string) => void;
   /** One an origin, and one more for what the registry redirects to on its own origin (RED-7). */
   readonly authorizers: Map<string, HostAuthorizer>;
+  /** Of `Sender.headersFor`, for what a server echoes. */
+  readonly secrets: readonly string[];
   /** The client's life. */
   readonly signal: AbortSignal;
 }
@@ -58,7 +60,7 @@ export async function sendToRegistry(
   const refreshed = new Set<HostAuthorizer>();
   for (let round = 0; ; round += 1) {
     const first = await connection.endpoint.target(
-      `/v2/${connection.repository}/${get.path}`,
+      `/${connection.repository}/${get.path}`,
       get.signal,
     );
     let last: SentTo | undefined;
@@ -202,7 +204,7 @@ function refusal(
     reference: connection.reference,
     sent: redirected ? "redirected" : (authorization?.sent ?? "none"),
     ...(authorization === undefined ? {} : { sentScopes: authorization.scopes }),
-    secrets: secretsOf(last),
+    secrets: [...secretsOf(last), ...connection.secrets],
   };
   const failure = answerFailure(followed, asked, body, connection.sender.retries);
   const { error } = failure;

@@ -22,6 +22,8 @@ export interface TrustOptions {
   readonly insecure: boolean;
   /** The registry as contacted and as in the reference: `registry-1.docker.io`, `docker.io`. */
   readonly registryHosts: readonly string[];
+  /** For the registry, besides those of `certs.d`. */
+  readonly certificates?: HostCertificates;
 }
 
 const SYSTEM_BUNDLES = [
@@ -59,7 +61,7 @@ export class TrustStore {
 
   /** docker treats loopback as insecure; a CA in certs.d for the host says that somebody means to check (TLS-6). */
   #trustOfRegistry(target: HttpTarget): Trust {
-    this.#certificates ??= readHostCertificates(this.#options.registryHosts, this.#options.env);
+    this.#certificates ??= this.#ownCertificates();
     const { authorities, clientPairs } = this.#certificates;
     const unverified =
       this.#options.insecure || (authorities.length === 0 && this.#believesAnything(target));
@@ -69,6 +71,16 @@ export class TrustStore {
       key: "registry",
       rejectUnauthorized: !unverified,
       secureContext: contextWithPair(ca, this.#certificates),
+    };
+  }
+
+  #ownCertificates(): HostCertificates {
+    const { registryHosts, env, certificates } = this.#options;
+    const found = readHostCertificates(registryHosts, env);
+    if (certificates === undefined) return found;
+    return {
+      authorities: [...certificates.authorities, ...found.authorities],
+      clientPairs: [...certificates.clientPairs, ...found.clientPairs],
     };
   }
 

@@ -1,6 +1,7 @@
 import type { Descriptor, Platform } from "../oci/descriptor.ts";
 import type { ResolvedImage } from "../oci/image.ts";
 import type { Limits } from "../limits.ts";
+import type { MirrorSettings } from "../registry/mirrors/resolve-hosts.ts";
 
 /** Where an image comes from: a registry, an OCI layout, an archive. Consumers cannot tell which. */
 export interface ImageSource {
@@ -16,13 +17,18 @@ export interface ImageSource {
    * happened. Nothing is verified here but the length: whoever consumes the bytes hashes them.
    */
   openLayer(descriptor: Descriptor, options: OpenLayerOptions): Promise<ByteStream>;
+  /**
+   * Asked when the bytes of a layer turned out wrong once more: whether somebody else can be asked, with another `openLayer`.
+   * `false` in the end. Absent: there is nobody else.
+   */
+  hasAnotherHost?(descriptor: Descriptor): boolean;
   /** Frees connections and files. */
   close(): Promise<void>;
 }
 
 export interface OpenLayerOptions {
   readonly signal: AbortSignal;
-  /** Asked again after a digest mismatch: caches in between are told not to answer, mirrors are left out. */
+  /** Asked again after a digest mismatch: caches in between are told not to answer, the mirrors that did are left out. */
   readonly fresh: boolean;
 }
 
@@ -61,7 +67,16 @@ export interface OpenSourceOptions {
   readonly ranges?: boolean;
   /** `rootlift/0.1.0`; completed by the client (registry-cases PING-3). */
   readonly userAgent: string;
+  /** Where mirrors of registries are configured; absent: nowhere. */
+  readonly mirrors?: MirrorSettings;
   readonly onRetry: (retry: SourceRetry) => void;
+  /** Something that the user should know, of what happens after `resolve` too: a mirror that failed. */
+  readonly onWarning?: (warning: SourceWarning) => void;
+}
+
+export interface SourceWarning {
+  readonly code: string;
+  readonly message: string;
 }
 
 export interface SourceRetry {

@@ -1,6 +1,8 @@
 import { layerLabel } from "../errors.ts";
 import type { ResolvedImage } from "../oci/image.ts";
 import type { Reference } from "../oci/parse-reference.ts";
+import { registryHost } from "../registry/mirrors/pull-host.ts";
+import { resolveHosts } from "../registry/mirrors/resolve-hosts.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
 import type { RequestTiming } from "../registry/request-timing.ts";
 import { streamOfBytes } from "./blob-stream.ts";
@@ -8,8 +10,9 @@ import type { ImageSource, OpenSourceOptions, WantedPlatform } from "./image-sou
 import { resolveImage } from "./resolve-image.ts";
 
 /**
- * An image in a registry. Nothing is asked before `resolve`; credentials are looked for when the registry wants some.
+ * An image in a registry, or in its mirrors. Nothing is asked before `resolve`; credentials are looked for when a host wants some.
  * @param timing clocks and budgets other than the defaults, for tests
+ * @throws ImportError ERR_CONFIG_INVALID when the configuration of mirrors is unusable
  */
 export async function openRegistrySource(
   reference: Reference,
@@ -18,7 +21,11 @@ export async function openRegistrySource(
 ): Promise<ImageSource> {
   /** Digest → how messages name the layer; the lowest, where one occurs twice. */
   const labels = new Map<string, string>();
-  const client = new RegistryClient({ ...options, reference, timing });
+  const hosts =
+    options.mirrors === undefined
+      ? { mirrors: [], registry: registryHost(reference, options) }
+      : await resolveHosts(reference, options.mirrors, options);
+  const client = new RegistryClient({ ...options, reference, hosts, timing });
   return {
     reference: reference.canonical,
     resolve: async (wanted, signal) => {
@@ -34,6 +41,7 @@ export async function openRegistrySource(
       const what = `${name} (${descriptor.digest.text})`;
       return client.openBlob(descriptor, { signal, fresh, what });
     },
+    hasAnotherHost: (descriptor) => client.wasMirrored(descriptor),
     close: () => client.close(),
   };
 }
@@ -58,9 +66,9 @@ async function resolveFrom(
     fetchConfig: (descriptor, forSignal) => client.fetchConfig(descriptor, forSignal),
     signal,
   });
-  const refused = client.refusedLogins.map((origin) => ({
+  const refused = client.refusedLogins.map(({ host, origin }) => ({
     code: "LOGIN_REFUSED",
-    message: `${reference.registry} refused the login from ${origin}; the image was pulled without it`,
+    message: `${host} refused the login from ${origin}; the image was pulled without it`,
   }));
   return { ...image, warnings: [...image.warnings, ...refused] };
 }

@@ -15,11 +15,18 @@ test("every option reaches the library under the SDK's name", () => {
     optionsOf(
       "-n app --disk_mb 20480 --builder_disk_mb 4096 --cpus 1.5 --memory 512 -p --docker_compat --platform linux/arm64/v8 " +
         "--format dir --output ./out --plain-http --insecure --concurrency 3 --no-ranges --replace --dry-run --no-same-owner --no-fsync " +
-        "--limit entries=7 --limit layers=9 --project p --timings --trace t.json",
+        "--limit entries=7 --limit layers=9 --project p --timings --trace t.json " +
+        "--mirror ghcr.io=https://a.example --mirror ghcr.io=https://b.example/x=y --registry-mirror http://c.example " +
+        "--hosts-dir certs.d --registries-conf r.conf --use-docker-daemon-config",
     ),
   ).toEqual({
     timings: true,
     trace: "t.json",
+    mirrors: { "ghcr.io": ["https://a.example", "https://b.example/x=y"] },
+    registryMirrors: ["http://c.example"],
+    hostsDir: "certs.d",
+    registriesConf: "r.conf",
+    useDockerDaemonConfig: true,
     registeredName: "app",
     diskMb: 20_480,
     builderDiskMb: 4096,
@@ -56,6 +63,13 @@ test("what is not given is absent, so that the library's defaults hold", () => {
     limits: {},
   });
 });
+
+test.each(["ghcr.io", "=https://a.example", "ghcr.io=", "ghcr.io/x=https://a.example"])(
+  "--mirror %s is not HOST=URL",
+  (pair) => {
+    expect(() => optionsOf(`--mirror ${pair}`)).toThrow(`invalid value "${pair}" for --mirror`);
+  },
+);
 
 test("an empty --registered-name is passed on: the library says that a name must not be empty", () => {
   expect(optionsOf("--registered-name=").registeredName).toBe("");

@@ -167,7 +167,7 @@ test("a stored login that is refused is left out, and the user is told", async (
   const login: Credentials = { kind: "basic", username: "alice", password: "fake-expired" };
   const client = clientOf(registry, { login });
   expect((await client.fetchRoot(signal)).bytes).toEqual(MANIFEST);
-  expect(client.refusedLogins).toEqual(["the test's login"]);
+  expect(client.refusedLogins).toEqual([{ host: registry.host, origin: "the test's login" }]);
   expect(registry.tokens?.requests.map(({ granted }) => granted)).toEqual([false, true]);
 });
 

@@ -10,6 +10,7 @@ import {
   texts,
 } from "../option-values.ts";
 import { UsageError } from "../usage-error.ts";
+import { MIRROR_OPTIONS, mirrorOptions } from "./mirror-options.ts";
 
 /** What the commands that pull have in common. */
 const SOURCE = "Where it comes from";
@@ -43,6 +44,7 @@ export const PULL_OPTIONS: readonly OptionSpec[] = [
     group: SOURCE,
     describe: "Do not check the registry's TLS certificate, and speak http where it speaks no TLS",
   },
+  ...MIRROR_OPTIONS,
   {
     name: "concurrency",
     value: "N",
@@ -123,6 +125,7 @@ export function pullOptions(args: ParsedArguments): PullSandboxImageOptions {
     plainHttp: flag(args, "plain-http"),
     insecure: flag(args, "insecure"),
     ranges: !flag(args, "no-ranges"),
+    ...mirrorOptions(args),
     limits: limits(args),
   };
 }
