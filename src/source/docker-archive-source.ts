@@ -10,6 +10,7 @@ import { DOCKER_CONFIG, DOCKER_MANIFEST } from "../oci/media-types.ts";
 import { parseImageConfig } from "../oci/parse-image-config.ts";
 import { digestOf, verifyDigest } from "../oci/verify-bytes.ts";
 import type { ArchiveMember } from "./archive-index.ts";
+import { shownName } from "./archive-index.ts";
 import type { DockerImage } from "./docker-manifest.ts";
 import { parseDockerManifest, selectDockerImage } from "./docker-manifest.ts";
 import type { ImageArchive } from "./image-archive.ts";
@@ -148,7 +149,7 @@ class DockerArchiveSource implements ImageSource {
 
   /** What the decoder will verify: the bytes of the file against their digest, and what they unpack to against `diffId`. */
   async #addLayer(name: string, diffId: Digest, signal: AbortSignal): Promise<SizedDigest> {
-    const member = this.#archive.find(name, `layer ${name} of ${this.reference}`);
+    const member = this.#archive.find(name, `layer ${shownName(name)} of ${this.reference}`);
     const digest = blobDigest(name) ?? (await this.#digestOf(member, diffId, signal));
     if (!this.#layers.has(digest.text)) this.#layers.set(digest.text, member);
     return { digest, sizeBytes: member.sizeBytes };

@@ -1,6 +1,7 @@
 import type { FuzzTarget } from "../fuzz-target.ts";
 import { erofsTarget, ext4Target } from "./disk-images.ts";
 import { gzipTarget, zstdTarget } from "./compression.ts";
+import { dockerArchiveTarget, dockerManifestTarget, ociArchiveTarget } from "./image-archives.ts";
 import { configTarget, indexTarget, manifestTarget } from "./image-documents.ts";
 import { dockerConfigTarget, tokenAnswerTarget } from "./login-documents.ts";
 import { mergeTarget } from "./merge.ts";
@@ -21,6 +22,9 @@ export const TARGETS: readonly FuzzTarget[] = [
   ext4Target,
   erofsTarget,
   snapshotTarTarget,
+  ociArchiveTarget,
+  dockerArchiveTarget,
+  dockerManifestTarget,
   manifestTarget,
   indexTarget,
   configTarget,
