@@ -12,6 +12,7 @@ import { digestText } from "../support/digest-text.ts";
 import { importErrorFrom } from "../support/import-error.ts";
 import type { ClientSetup } from "../support/registry-pull.ts";
 import { descriptorOf, readStream, testClient } from "../support/registry-pull.ts";
+import { selfSignedCertificate } from "../support/self-signed-certificate.ts";
 import { startedRegistry } from "../support/started-registry.ts";
 import type { ScriptedRequest } from "../support/test-registry/scripted-server.ts";
 import { startScriptedServer } from "../support/test-registry/scripted-server.ts";
@@ -413,6 +414,29 @@ test("a path, ns and headers reach the mirror; the headers go nowhere else", asy
   for (const { headers } of [...cdn.requests, ...registry.requests]) {
     expect(headers).not.toHaveProperty("x-key");
   }
+});
+
+test("a mirror's certificate is held to the authorities that its configuration names", async () => {
+  const [mirror, registry] = [await stocked({ tls: true }), await stocked()];
+  const other = selfSignedCertificate({ names: ["127.0.0.1"] });
+  const pull = async (authority: string | undefined): Promise<Pull> => {
+    const traits = { certificates: { authorities: [authority ?? ""], clientPairs: [] } };
+    const hosts = {
+      mirrors: [mirrorHost({ scheme: "https", host: mirror.host, path: "" }, "team/app", traits)],
+      registry: registryHost(parseReference(`${registry.host}/team/app:1`), {
+        plainHttp: true,
+        insecure: false,
+      }),
+    };
+    const made = pullThrough([], registry, { hosts });
+    expect((await made.client.fetchRoot(signal)).bytes).toEqual(MANIFEST);
+    return made;
+  };
+  expect((await pull(mirror.certificatePem)).warnings).toEqual([]);
+  expect(registry.requests).toEqual([]);
+  const { warnings } = await pull(other.certificatePem);
+  expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining(mirror.host)]);
+  expect([mirror.requests.length, registry.requests.length]).toEqual([1, 1]);
 });
 
 test("a large blob gets ranges of a mirror too, and the registry takes over what the mirror leaves", async () => {

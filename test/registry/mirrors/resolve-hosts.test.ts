@@ -1,10 +1,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ImportError } from "../../../src/errors.ts";
 import { parseReference } from "../../../src/oci/parse-reference.ts";
+import { parseHostsToml } from "../../../src/registry/mirrors/hosts-toml.ts";
 import type { MirrorUrl, PullHost, PullHosts } from "../../../src/registry/mirrors/pull-host.ts";
 import { parseMirrorUrl } from "../../../src/registry/mirrors/pull-host.ts";
+import {
+  findConfRegistry,
+  hostsOfConfRegistry,
+  parseRegistriesConf,
+} from "../../../src/registry/mirrors/registries-conf.ts";
 import type { MirrorSettings } from "../../../src/registry/mirrors/resolve-hosts.ts";
 import { resolveHosts } from "../../../src/registry/mirrors/resolve-hosts.ts";
 import { importErrorFrom } from "../../support/import-error.ts";
@@ -348,6 +356,69 @@ test("docker's daemon.json has mirrors of the Hub, and may be missing", async ()
       message: expect.stringContaining(`daemon.json, line ${line}: ${why}`),
     });
   }
+});
+
+const WORDS = [
+  "[[registry]]\n",
+  "[[registry.mirror]]\n",
+  '[host."https://m.example"]\n',
+  '[host."https://m.example".header]\n',
+  'location = "r.example"\n',
+  'location = "m.example/a"\n',
+  'prefix = "*.example"\n',
+  'prefix = "r.example/x"\n',
+  "insecure = true\n",
+  "blocked = false\n",
+  'pull-from-mirror = "tag-only"\n',
+  'server = "https://s.example/v2/x"\n',
+  'capabilities = ["pull"]\n',
+  "capabilities = 1\n",
+  "override_path = true\n",
+  'x = "\\u0000"\n',
+  "__proto__ = 1\n",
+  "= ",
+  "[",
+  "]",
+  '"',
+  "#",
+  "\n",
+];
+
+/** `none`: it raised none. Any other error escapes. */
+function lineOfError(run: () => unknown): unknown {
+  try {
+    run();
+    return "none";
+  } catch (error) {
+    if (error instanceof ImportError && error.code === "ERR_CONFIG_INVALID") {
+      return error.details["line"];
+    }
+    throw error;
+  }
+}
+
+test("whatever stands in a file, it makes hosts or an error with its line", () => {
+  const reference = parseReference("r.example/x:1");
+  const manners = { plainHttp: false, insecure: false };
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...WORDS), { maxLength: 12 }), (words) => {
+      const text = words.join("");
+      const runs = [
+        () => parseHostsToml(text, "f"),
+        () => {
+          const registry = findConfRegistry(parseRegistriesConf(text, "f"), reference);
+          return registry === undefined ? [] : hostsOfConfRegistry(registry, reference, manners);
+        },
+      ];
+      const lines = text.split("\n").length;
+      for (const run of runs)
+        expect(lineOfError(run)).toBeOneOf([
+          "none",
+          ...Array.from({ length: lines }, (_, index) => index + 1),
+        ]);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("a folder or file that is named and not there is an error, not an absence", async () => {
