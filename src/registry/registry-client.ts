@@ -169,8 +169,9 @@ export class RegistryClient {
     const { fresh, what } = options;
     const { sender, reference } = this.#connection;
     const { digest, sizeBytes } = descriptor;
-    // The digest did not hold: one of the ranges may have lied.
-    if (fresh && this.#ranged.has(digest.text)) this.#ranges?.trust.refuseAll();
+    // The digest did not hold: one of the ranges may have lied, or the mirror, which is left then.
+    const mirrored = this.#route.wasMirrored(digest);
+    if (fresh && !mirrored && this.#ranged.has(digest.text)) this.#ranges?.trust.refuseAll();
     if (fresh) this.#route.accuse(digest, what);
     const { hostname } = new URL(`https://${this.#options.reference.apiHost}/`);
     const urls = fresh ? [] : (descriptor.urls ?? []);

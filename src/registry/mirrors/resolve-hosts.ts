@@ -95,7 +95,27 @@ async function fromHostsDir(
     ),
   );
   const registry = await registryOfEntry(server, { base: join(root, folder), reference, manners });
-  return { mirrors: mirrors.filter(({ byTag, byDigest }) => byTag || byDigest), registry };
+  return withoutTwin(
+    mirrors.filter(({ byTag, byDigest }) => byTag || byDigest),
+    registry,
+  );
+}
+
+/** Many files name the registry as the last host too, and say more of it there: it is asked once, with patience. */
+function withoutTwin(mirrors: readonly PullHost[], registry: PullHost): PullHosts {
+  const last = mirrors.at(-1);
+  const isTwin =
+    last !== undefined &&
+    last.byTag &&
+    last.byDigest &&
+    (["apiHost", "basePath", "repository"] as const).every((key) => last[key] === registry[key]) &&
+    last.scheme === (registry.scheme ?? "https");
+  if (!isTwin) return { mirrors, registry };
+  const insecure = last.insecure || registry.insecure;
+  return {
+    mirrors: mirrors.slice(0, -1),
+    registry: pullHost({ ...last, headers: last.headers, insecure }),
+  };
 }
 
 /** `HOST_PORT_`, `HOST:PORT` or `_default`, the first that is there; host names know no case, folders do. */
@@ -121,12 +141,17 @@ async function hostOfEntry(facts: {
   readonly reference: Reference;
 }): Promise<PullHost> {
   const { entry, url, base, reference } = facts;
-  const isRegistry = url.host === reference.apiHost.toLowerCase();
-  return mirrorHost(url, reference.repository, {
+  // `docker.io` in containerd's own examples.
+  const own = [reference.apiHost, reference.registry].map((host) => host.toLowerCase());
+  const isRegistry = own.includes(url.host);
+  const host = mirrorHost(url, reference.repository, {
     overridePath: entry.overridePath,
     ...(await traitsOf(entry, base)),
     query: isRegistry ? "" : `ns=${encodeURIComponent(reference.registry)}`,
   });
+  if (!isRegistry) return host;
+  const { headers } = host;
+  return pullHost({ ...host, headers, name: reference.registry, apiHost: reference.apiHost });
 }
 
 /** What stands before the first host is about the registry, or about who is asked in its stead. */
@@ -146,13 +171,7 @@ async function registryOfEntry(
   if (url === undefined)
     return pullHost({ ...itself, ...traits, headers: traits.headers, insecure });
   const host = await hostOfEntry({ entry, url, base, reference });
-  const isItself = url.host === reference.apiHost.toLowerCase();
-  return pullHost({
-    ...host,
-    name: isItself ? itself.name : host.name,
-    headers: host.headers,
-    insecure,
-  });
+  return pullHost({ ...host, headers: host.headers, insecure });
 }
 
 async function traitsOf(

@@ -144,6 +144,16 @@ test("hosts.toml: order, capabilities, paths, the server; others are told the re
     "https://a.example/v2/library/alpine?ns=docker.io (tag, digest)",
     "?://registry-1.docker.io/v2/library/alpine as docker.io ()",
   ]);
+  const twin = `
+    server = "https://docker.io"
+    [host."https://a.example"]
+    [host."https://registry-1.docker.io"]
+      capabilities = ["pull", "resolve"]
+  `;
+  expect(await tomlHosts(twin)).toEqual([
+    "https://a.example/v2/library/alpine?ns=docker.io (tag, digest)",
+    "https://registry-1.docker.io/v2/library/alpine as docker.io (tag, digest)",
+  ]);
   expect(await tomlHosts('server = "http://other.example/x"')).toEqual([
     "http://other.example/x/v2/library/alpine?ns=docker.io (tag, digest)",
   ]);
