@@ -98,6 +98,7 @@ async function runPull(
     open: (options: { readonly signal: AbortSignal; readonly fresh: boolean }) =>
       source.openLayer(descriptor, options),
     hasAnotherHost: () => source.hasAnotherHost?.(descriptor) === true,
+    cameFromCache: () => source.cameFromCache?.(descriptor) === true,
   }));
   await decodeLayers(pool, layers, {
     concurrency,

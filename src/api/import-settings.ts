@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
+import { blobCacheBytes } from "./blob-cache-setting.ts";
 import { mirrorSettings } from "./mirror-settings.ts";
 import { outputFormat } from "./output-format.ts";
 import type {
@@ -42,6 +43,8 @@ export interface PullSettings extends Omit<PullRequest, Running> {
 /** The same of an import. */
 export interface ImportSettings extends Omit<ImportRequest, Running> {
   readonly dockerCompat: boolean;
+  /** undefined: no blob cache. */
+  readonly blobCacheBytes: number | undefined;
   readonly source: Omit<OpenSourceOptions, "onRetry">;
 }
 
@@ -72,6 +75,7 @@ export function importSettings(
     fsync: options.fsync ?? true,
     diskMb,
     dockerCompat: options.dockerCompat ?? false,
+    blobCacheBytes: blobCacheBytes(options.blobCache, env),
   };
 }
 

@@ -84,6 +84,11 @@ export interface ImportSandboxImageOptions extends StoreOptions, PullSandboxImag
   readonly sameOwner?: boolean;
   /** Default true: the bytes are on the disk before the name is registered. */
   readonly fsync?: boolean;
+  /**
+   * `off`, `on` (up to 10 GiB) or a size such as `500M` or `20G`: layers that come from a registry are kept in the store, compressed,
+   * and not asked for again. Default: `$ROOTLIFT_BLOB_CACHE`, else `off`.
+   */
+  readonly blobCache?: string | boolean;
   /** Default false. True: a `timings` event before `image_registered`. */
   readonly timings?: boolean;
 }
@@ -263,6 +268,11 @@ export interface StoreRepair {
   readonly freedBytes: number;
 }
 
+export interface CollectStoreGarbageOptions extends StoreOptions {
+  /** Also empties the blob cache. Default false. */
+  readonly blobCache?: boolean;
+}
+
 export interface StoreGarbageCollection {
   readonly home: string;
   readonly freedBytes: number;
@@ -287,6 +297,8 @@ export interface StoreUsage {
   readonly unrecorded: DiskUsage;
   readonly inProgress: DiskUsage;
   readonly leftovers: DiskUsage;
+  /** Layers that imports with a blob cache have kept. */
+  readonly blobCache: DiskUsage;
   /** All that lies in the store's directory. */
   readonly total: DiskUsage;
 }

@@ -15,6 +15,7 @@ import { imageNotFound, requireImage } from "./require-image.ts";
 import { requireText } from "./require-text.ts";
 import { sandboxTemplate } from "./sandbox-template.ts";
 import { withStore } from "./store-settings.ts";
+import { withBlobCache } from "./with-blob-cache.ts";
 import { withSource } from "./with-source.ts";
 import { printEvent } from "./verbose-events.ts";
 import { VERSION } from "./version.ts";
@@ -53,8 +54,12 @@ export async function importSandboxImage(
   try {
     const record = await withSource(reference, { settings, emit }, (source) =>
       withStore(options, async (store) => {
-        const parts = { source, store, toolVersion: VERSION, signal, emit, recordTiming };
-        return sandboxTemplate(await importImage({ ...settings, ...parts }));
+        const { homePath } = store;
+        const cache = { homePath, limitBytes: settings.blobCacheBytes, emit };
+        return withBlobCache(source, cache, async (cached) => {
+          const parts = { source: cached, store, toolVersion: VERSION, signal, emit, recordTiming };
+          return sandboxTemplate(await importImage({ ...settings, ...parts }));
+        });
       }),
     );
     if (timings) emit({ type: "timings", timings: run.report() });

@@ -5,6 +5,7 @@ import type { SnapshotUsage } from "../store/store-usage.ts";
 import { cancellable } from "./cancellable.ts";
 import type {
   CheckStoreOptions,
+  CollectStoreGarbageOptions,
   StoreCheck,
   StoreGarbageCollection,
   StoreOptions,
@@ -42,10 +43,11 @@ export async function checkStore(options: CheckStoreOptions = {}): Promise<Store
  * @throws ImportError ERR_STORE_IO, ERR_STORE_NEWER, ERR_STORE_CORRUPT
  */
 export async function collectStoreGarbage(
-  options: StoreOptions = {},
+  options: CollectStoreGarbageOptions = {},
 ): Promise<StoreGarbageCollection> {
   const maintenance = openMaintenance(homeOf(options));
-  const { removed, kept, failures, freedBytes } = await maintenance.collectGarbage();
+  const found = await maintenance.collectGarbage({ blobCache: options.blobCache ?? false });
+  const { removed, kept, failures, freedBytes } = found;
   return { home: maintenance.layout.homePath, freedBytes, removed, kept, failures };
 }
 

@@ -16,6 +16,8 @@ export interface LayerBytes {
   cancel(): void;
   /** How long the worker has had nothing to do so far, ms. */
   watchConsumer?(idleMs: () => number): void;
+  /** All of them were decoded, and had their digest. */
+  verified?(): Promise<void>;
 }
 
 export interface LayerProgress {
@@ -92,7 +94,9 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
     await sendBytes(job, channel, { buffers, onReceived: (length) => (receivedBytes += length) });
     timing?.given();
     channel.post({ type: "end-layer", job: channel.job });
-    return { ...(await outcome), batches };
+    const decoded = await outcome;
+    await job.bytes.verified?.();
+    return { ...decoded, batches };
   } catch (error) {
     // A failure of the worker cancels the stream, whose own error then tells less.
     const first: unknown = answered

@@ -1,4 +1,4 @@
-import { ImportError, throwIfCancelled } from "../errors.ts";
+import { ImportError, throwIfCancelled, type ErrorCode } from "../errors.ts";
 import type { LayerOrder, LayerPlacement, PlacerPlan } from "../sink/sink.ts";
 import {
   decodeLayer,
@@ -22,6 +22,8 @@ export interface LayerToDecode {
   open(options: { readonly signal: AbortSignal; readonly fresh: boolean }): Promise<LayerBytes>;
   /** The fresh copy did not have it either: whether yet another one can be had (a mirror sent that one). */
   readonly hasAnotherHost?: () => boolean;
+  /** The copy that was decoded last is one of a cache: whatever is wrong with it need not be so with a fresh one. */
+  readonly cameFromCache?: () => boolean;
 }
 
 export interface DecodeLayersOptions {
@@ -149,6 +151,20 @@ function inOrder(
   };
 }
 
+const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["ERR_DIGEST_MISMATCH"]);
+/** Limits and the like are told before the digest is known. */
+const CACHE_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  ...WRONG_BYTES,
+  "ERR_LIMIT_EXCEEDED",
+  "ERR_SIZE_MISMATCH",
+  "ERR_DIFF_ID_MISMATCH",
+  "ERR_LAYER_TRUNCATED",
+  "ERR_LAYER_CORRUPT",
+  "ERR_PATH_ESCAPE",
+  "ERR_NAME_TOO_LONG",
+  "ERR_UNSUPPORTED_MEDIA_TYPE",
+]);
+
 interface AttemptOptions extends DecodeLayersOptions {
   readonly totals: ImageTotals;
   readonly inWindowTurn: InWindowTurn;
@@ -167,7 +183,9 @@ async function decodeVerified(
     try {
       return await attemptInTurn(pool, layer, { ...options, fresh });
     } catch (error) {
-      if (!(error instanceof ImportError) || error.code !== "ERR_DIGEST_MISMATCH") throw error;
+      if (!(error instanceof ImportError)) throw error;
+      const doubtful = !fresh && layer.cameFromCache?.() === true ? CACHE_FAULTS : WRONG_BYTES;
+      if (!doubtful.has(error.code)) throw error;
       if (fresh && layer.hasAnotherHost?.() !== true) throw error;
       options.onRefetch(layer.options.layer, error);
     }

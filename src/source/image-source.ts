@@ -1,6 +1,7 @@
 import type { Descriptor, Platform } from "../oci/descriptor.ts";
 import type { ResolvedImage } from "../oci/image.ts";
 import type { Limits } from "../limits.ts";
+import type { LayerCache } from "./cached-source.ts";
 import type { MirrorSettings } from "../registry/mirrors/resolve-hosts.ts";
 
 /** Where an image comes from: a registry, an OCI layout, an archive. Consumers cannot tell which. */
@@ -9,9 +10,14 @@ export interface ImageSource {
   readonly reference: string;
   /**
    * Manifest, config and layer descriptors of the image for `platform`; never from a cache.
+   * @param cache may have the config, which is named by its digest
    * @throws ImportError ERR_PLATFORM_NOT_FOUND, ERR_MANIFEST_INVALID, ERR_UNSUPPORTED_MEDIA_TYPE, ERR_AUTH_…, ERR_NETWORK …
    */
-  resolve(platform: WantedPlatform, signal: AbortSignal): Promise<ResolvedImage>;
+  resolve(
+    platform: WantedPlatform,
+    signal: AbortSignal,
+    cache?: LayerCache,
+  ): Promise<ResolvedImage>;
   /**
    * Opens one layer's compressed bytes from the start. Transient failures are resumed inside, at the byte where they
    * happened. Nothing is verified here but the length: whoever consumes the bytes hashes them.
@@ -22,6 +28,10 @@ export interface ImageSource {
    * `false` in the end. Absent: there is nobody else.
    */
   hasAnotherHost?(descriptor: Descriptor): boolean;
+  /** Whether the layer came from a cache when it was last opened: then any damage of it is the cache's. */
+  cameFromCache?(descriptor: Descriptor): boolean;
+  /** Its layers come over the network, and are worth keeping. */
+  readonly isRemote?: true;
   /** Frees connections and files. */
   close(): Promise<void>;
 }
@@ -53,6 +63,8 @@ export interface ByteStream {
    * be faster at a price (more connections) pays it only for a consumer that idles.
    */
   watchConsumer?(idleMs: () => number): void;
+  /** All bytes were read and had their digest. */
+  verified?(): Promise<void>;
 }
 
 /** What every kind of source is opened with. */

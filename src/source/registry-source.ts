@@ -6,6 +6,7 @@ import { resolveHosts } from "../registry/mirrors/resolve-hosts.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
 import type { RequestTiming } from "../registry/request-timing.ts";
 import { streamOfBytes } from "./blob-stream.ts";
+import { configThrough, type LayerCache } from "./cached-source.ts";
 import type { ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
 import { resolveImage } from "./resolve-image.ts";
 
@@ -28,8 +29,9 @@ export async function openRegistrySource(
   const client = new RegistryClient({ ...options, reference, hosts, timing });
   return {
     reference: reference.canonical,
-    resolve: async (wanted, signal) => {
-      const image = await resolveFrom(client, reference, { wanted, signal, options });
+    isRemote: true,
+    resolve: async (wanted, signal, cache) => {
+      const image = await resolveFrom(client, reference, { wanted, signal, options, cache });
       for (const { index, descriptor } of image.layers.toReversed()) {
         labels.set(descriptor.digest.text, layerLabel(index, image.layers.length, image.reference));
       }
@@ -53,6 +55,7 @@ async function resolveFrom(
     readonly wanted: WantedPlatform;
     readonly signal: AbortSignal;
     readonly options: OpenSourceOptions;
+    readonly cache: LayerCache | undefined;
   },
 ): Promise<ResolvedImage> {
   const { wanted, signal } = context;
@@ -63,7 +66,8 @@ async function resolveFrom(
     wanted,
     limits: context.options.limits,
     fetchManifest: (descriptor, forSignal) => client.fetchManifest(descriptor, forSignal),
-    fetchConfig: (descriptor, forSignal) => client.fetchConfig(descriptor, forSignal),
+    fetchConfig: (descriptor, forSignal) =>
+      configThrough(context.cache, descriptor, () => client.fetchConfig(descriptor, forSignal)),
     signal,
   });
   const refused = client.refusedLogins.map(({ host, origin }) => ({

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { ImportError } from "../errors.ts";
+import { BLOBS, cachedBlobs, removeCachedBlobs } from "./blob-files.ts";
 import { DiskMeter } from "./disk-usage.ts";
 import { removeLeftovers, type StoreContext } from "./recovery.ts";
 import { removeUnfinishedCatalogs } from "./repair-store.ts";
@@ -23,9 +25,13 @@ export interface GarbageCollection {
 /**
  * Removes what no name and no running import needs: what any command does when it begins, here with an account of it.
  * Snapshots without a record are no garbage: the catalog may have been damaged (`repairStore`).
+ * @param options.blobCache the layers that are kept for later imports go too
  * @throws ImportError ERR_STORE_IO, ERR_STORE_NEWER, ERR_STORE_CORRUPT
  */
-export async function collectGarbage(context: StoreContext): Promise<GarbageCollection> {
+export async function collectGarbage(
+  context: StoreContext,
+  { blobCache = false }: { readonly blobCache?: boolean } = {},
+): Promise<GarbageCollection> {
   const { layout } = context;
   const { leftovers } = await surveyStore(layout);
   const before = await measured(leftovers);
@@ -37,8 +43,17 @@ export async function collectGarbage(context: StoreContext): Promise<GarbageColl
   const kept = await measured(still.filter(({ paths }) => paths.some((path) => existsSync(path))));
   const keptPaths = new Set(kept.map(({ path }) => path));
   const removed = before.filter(({ path }) => !keptPaths.has(path));
+  if (blobCache) removed.push(...(await emptyBlobCache(layout.homePath)));
   const freedBytes = removed.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
   return { removed, kept, failures, freedBytes };
+}
+
+async function emptyBlobCache(homePath: string): Promise<readonly Garbage[]> {
+  const paths = cachedBlobs(homePath).map(({ path }) => path);
+  const { diskBytes } = await new DiskMeter().measure(paths);
+  const count = removeCachedBlobs(homePath);
+  const what = `the blob cache, ${count} blob${count === 1 ? "" : "s"}`;
+  return count === 0 ? [] : [{ what, path: join(homePath, BLOBS), diskBytes }];
 }
 
 async function measured(leftovers: readonly Leftover[]): Promise<readonly Garbage[]> {

@@ -16,7 +16,7 @@ export interface Maintenance {
   /** @throws ImportError as `repairStore` */
   repair(): Promise<StoreRepair>;
   /** @throws ImportError ERR_STORE_CORRUPT, and as `collectGarbage` */
-  collectGarbage(): Promise<GarbageCollection>;
+  collectGarbage(options?: { readonly blobCache?: boolean }): Promise<GarbageCollection>;
 }
 
 /** Makes nothing and opens nothing yet. @throws ImportError ERR_STORE_IO (there is no store) */
@@ -34,12 +34,12 @@ export function openMaintenance(options: OpenStoreOptions): Maintenance {
     layout,
     measure: () => measureStore(layout),
     repair: () => repairStore(layout, isLive),
-    collectGarbage: async () => {
+    collectGarbage: async (what) => {
       const { catalogPath: path } = layout;
       const mayBeNew = !hasSnapshots(layout);
       const catalog = await openSqliteCatalog({ path, mayBeNew, isIngestLive: isLive });
       try {
-        return await collectGarbage({ layout, catalog });
+        return await collectGarbage({ layout, catalog }, what);
       } finally {
         catalog.close();
       }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { removeStaleIncoming } from "./blob-files.ts";
 import type { Catalog } from "./catalog.ts";
 import { syncDirectory } from "./durable-files.ts";
 import { isIngestId, isSnapshotId, randomToken, snapshotIdOf } from "./ids.ts";
@@ -61,6 +62,7 @@ export async function removeLeftovers(
   for (const name of listDirectory(ingestPath).filter((entry) => entry.endsWith(TRASH))) {
     await count(removeWorkspace(join(ingestPath, name)).then(() => true));
   }
+  removed += removeStaleIncoming(context.layout.homePath);
   return removed;
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { BLOBS, staleIncoming } from "./blob-files.ts";
 import { readCatalogContents, type CatalogContents } from "./catalog-contents.ts";
 import { ingestIdOf, isIngestId, isSnapshotId, snapshotIdOf } from "./ids.ts";
 import { isIngestLive } from "./ingest-lock.ts";
@@ -36,7 +37,7 @@ export const NEW_CATALOG: RegExp = /^catalog\.db\.new-[0-9a-z]{20}(-journal)?$/;
 /** Of one that was put aside. */
 export const DAMAGED_CATALOG: RegExp = /^catalog\.db\.damaged-[^/]+$/;
 export const REPAIR_LOCK = "repair.lock";
-const OWN = new Set(["catalog.db", "catalog.db-journal", "snapshots", "ingest"]);
+const OWN = new Set(["catalog.db", "catalog.db-journal", "snapshots", "ingest", BLOBS]);
 
 /** @throws ImportError ERR_STORE_NEWER, ERR_STORE_IO */
 export async function surveyStore(layout: StoreLayout): Promise<StoreSurvey> {
@@ -67,6 +68,9 @@ export async function surveyStore(layout: StoreLayout): Promise<StoreSurvey> {
       ...dead.map((id) => deadIngest(layout, id, unfinished)),
       ...catalog.orphans.filter(isSnapshotId).map((id) => orphan(layout, id)),
       ...trash.map((name) => leftover("what is being removed", join(ingestPath, name))),
+      ...[...staleIncoming(homePath).values()]
+        .flat()
+        .map((path) => leftover("a layer on its way into the blob cache", path)),
       ...inHome
         .filter((name) => NEW_CATALOG.test(name))
         .map((name) => leftover("a catalog that a repair began", join(homePath, name))),

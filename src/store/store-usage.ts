@@ -1,4 +1,5 @@
 import { join, relative, sep } from "node:path";
+import { BLOBS } from "./blob-files.ts";
 import { rootfsPathOf } from "./check-snapshot.ts";
 import { addUsage, DiskMeter, type DiskUsage } from "./disk-usage.ts";
 import { snapshotIdOf } from "./ids.ts";
@@ -20,6 +21,8 @@ export interface StoreUsage {
   readonly unrecorded: DiskUsage;
   readonly inProgress: DiskUsage;
   readonly leftovers: DiskUsage;
+  /** Layers that were pulled. */
+  readonly blobCache: DiskUsage;
   /** All that is in the store's directory, the catalog and what else lies there too. */
   readonly total: DiskUsage;
 }
@@ -54,16 +57,23 @@ export async function measureStore(layout: StoreLayout): Promise<StoreUsage> {
       .map((id) => join(snapshotsPath, id)),
   ]);
   const leftovers = await measure(survey.leftovers.flatMap(({ paths }) => paths));
+  const blobsPath = join(homePath, BLOBS);
+  const blobCache = await meter.measure([blobsPath], measured);
+  measured.add(blobsPath);
   const rest = await meter.measure([homePath], measured);
   return {
     snapshots: snapshots.toSorted((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1)),
     unrecorded,
     inProgress,
     leftovers,
-    total: [...snapshots, unrecorded, inProgress, leftovers, rest].reduce<DiskUsage>(addUsage, {
-      sizeBytes: 0,
-      diskBytes: 0,
-    }),
+    blobCache,
+    total: [...snapshots, unrecorded, inProgress, leftovers, blobCache, rest].reduce<DiskUsage>(
+      addUsage,
+      {
+        sizeBytes: 0,
+        diskBytes: 0,
+      },
+    ),
   };
 }
 

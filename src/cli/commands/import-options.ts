@@ -5,6 +5,7 @@ import {
   OUTPUT,
   PROGRESS_OPTIONS,
   PULL_OPTIONS,
+  RESOURCES,
   SAFETY,
   TRACE_OPTION,
 } from "./pull-options.ts";
@@ -58,6 +59,14 @@ export const IMPORT_OPTIONS: readonly OptionSpec[] = [
     describe: "Only resolve the image and check the name; pull and write nothing",
   },
   ...PULL_OPTIONS,
+  {
+    name: "blob-cache",
+    value: "SIZE",
+    group: RESOURCES,
+    describe:
+      "Keep layers that come from a registry in the store, compressed, and do not ask for them again: off, on (up to 10 GiB), or a size such as 500M or 20G [default: off]",
+    env: "ROOTLIFT_BLOB_CACHE",
+  },
   {
     name: "no-same-owner",
     group: SAFETY,

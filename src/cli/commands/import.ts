@@ -109,6 +109,7 @@ export function importOptions(args: ParsedArguments): ImportSandboxImageOptions 
     ...given("diskMb", diskMb(args)),
     ...given("format", format(args)),
     ...given("output", outputPath(args)),
+    ...given("blobCache", blobCache(args)),
     isPublic: flag(args, "public"),
     dockerCompat: flag(args, "docker_compat"),
     replace: flag(args, "replace"),
@@ -131,6 +132,13 @@ function format(args: ParsedArguments): ImageFormat | undefined {
   const known = FORMATS.find((name) => name === value);
   if (value === undefined || known !== undefined) return known;
   throw invalid(args, "format", value, `it must be one of ${FORMATS.join(", ")}`);
+}
+
+/** @throws UsageError */
+function blobCache(args: ParsedArguments): string | undefined {
+  const value = text(args, "blob-cache");
+  if (value === undefined || /^(off|on|\d+(\.\d+)?[kmgt](i?b)?)$/i.test(value)) return value;
+  throw invalid(args, "blob-cache", value, "it must be off, on, or a size such as 500M or 20G");
 }
 
 /** @throws UsageError for `-`, which means stdout to everybody and would be a file of that name here */

@@ -14,7 +14,7 @@ import { MIRROR_OPTIONS, mirrorOptions } from "./mirror-options.ts";
 
 /** What the commands that pull have in common. */
 const SOURCE = "Where it comes from";
-const RESOURCES = "Resources";
+export const RESOURCES = "Resources";
 export const SAFETY = "Exactness and safety";
 export const OUTPUT = "Output";
 /** As the library has it, for a message that names the option. */

@@ -41,6 +41,7 @@ function usageLines(usage: StoreUsage, out: OutputStream): readonly string[] {
   });
   const others: readonly (readonly [string, DiskUsage])[] = [
     ["snapshots without a record", usage.unrecorded],
+    ["blob cache", usage.blobCache],
     ["imports and exports in progress", usage.inProgress],
     ["leftovers", usage.leftovers],
   ];

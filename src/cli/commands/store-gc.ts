@@ -23,12 +23,22 @@ export const storeGcCommand: Command = {
     "Snapshots that have files and no record stay: the catalog may have been damaged (`tl store check`).",
   ],
   positionals: [],
-  options: [{ ...JSON_OPTION, describe: "Print what was removed as JSON on stdout" }],
+  options: [
+    {
+      name: "blob-cache",
+      group: "What is removed",
+      describe: "Also the layers that imports with --blob-cache have kept",
+    },
+    { ...JSON_OPTION, describe: "Print what was removed as JSON on stdout" },
+  ],
   examples: [
     { command: "tl store gc", describe: "after a crash, without waiting for the next import" },
   ],
   run: async (args, { out }) => {
-    const collection = await collectStoreGarbage(storeOptions(args));
+    const collection = await collectStoreGarbage({
+      ...storeOptions(args),
+      blobCache: flag(args, "blob-cache"),
+    });
     const lines = flag(args, "json") ? [jsonText(collection)] : reportLines(collection);
     const text = `${lines.join("\n")}\n`;
     out.write(out.unicode ? text : asciiOnly(text));
@@ -42,7 +52,7 @@ function reportLines({ removed, kept, freedBytes }: StoreGarbageCollection): rea
     ...kept.map((garbage) => garbageLine("Kept", garbage)),
     removed.length === 0
       ? "There was nothing to remove."
-      : `Removed ${counted(removed.length, "leftover")}, freed ${formatBytes(freedBytes)}.`,
+      : `Removed ${counted(removed.length, "thing")}, freed ${formatBytes(freedBytes)}.`,
   ];
 }
 

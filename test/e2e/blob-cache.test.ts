@@ -1,0 +1,206 @@
+import { EventEmitter, once } from "node:events";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { collectStoreGarbage, importSandboxImage, measureStore } from "../../src/index.ts";
+import type { ImportEvent, ImportSandboxImageOptions } from "../../src/index.ts";
+import { importErrorFrom } from "../support/import-error.ts";
+import { fileEntry, makeLayer } from "../support/make-layer.ts";
+import { writeOciLayout } from "../support/oci-layout.ts";
+import { startSource } from "../support/run-tl.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { startedRegistry } from "../support/started-registry.ts";
+import { digestText } from "../support/digest-text.ts";
+import type { TestLayer } from "../support/test-registry/test-image.ts";
+import type { TestRegistry } from "../support/test-registry/test-registry.ts";
+
+let layers: readonly TestLayer[];
+
+beforeAll(async () => {
+  const noise = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * n * 31) >> 7));
+  layers = await Promise.all([
+    makeLayer([fileEntry("etc/a", noise)]),
+    makeLayer([fileEntry("etc/b", noise.subarray(1000))]),
+  ]);
+});
+
+interface CacheWorld {
+  readonly registry: TestRegistry;
+  readonly home: string;
+  readonly events: readonly ImportEvent[];
+  /** Blobs that were asked for since the last call. */
+  readonly blobRequests: () => number;
+  /** @returns the bytes of the tree, as an archive */
+  readonly pull: (options?: ImportSandboxImageOptions) => Promise<Buffer>;
+  readonly blobs: () => readonly string[];
+}
+
+async function world(): Promise<CacheWorld> {
+  const registry = await startedRegistry();
+  await registry.addImage("app", "1", { layers });
+  const home = join(scratchDirectory(), "home");
+  const events: ImportEvent[] = [];
+  let counted = 0;
+  return {
+    registry,
+    home,
+    events,
+    blobRequests: () => {
+      const all = registry.requests.filter(({ path }) => path.includes("/blobs/")).length;
+      const since = all - counted;
+      counted = all;
+      return since;
+    },
+    pull: async (options = {}) => {
+      const record = await importSandboxImage(`${registry.host}/app:1`, {
+        home,
+        format: "tar",
+        cpus: 1,
+        fsync: false,
+        replace: true,
+        env: { ROOTLIFT_BLOB_CACHE: "on" },
+        onEvent: (event) => events.push(event),
+        ...options,
+      });
+      return readFileSync(record.path);
+    },
+    blobs: () =>
+      readdirSync(join(home, "blobs", "sha256")).map((name) => join(home, "blobs", "sha256", name)),
+  };
+}
+
+test("a second import makes no blob request, and is the same tree", async () => {
+  const { pull, blobRequests, home, registry, blobs } = await world();
+  const first = await pull();
+  // Two layers and the config.
+  expect(blobRequests()).toBe(3);
+  expect(blobs()).toHaveLength(3);
+  expect((await pull()).equals(first)).toBe(true);
+  expect(blobRequests()).toBe(0);
+  expect(registry.violations).toEqual([]);
+  expect((await measureStore({ home })).blobCache.diskBytes).toBeGreaterThan(50_000);
+  await pull({ blobCache: "off" });
+  expect(blobRequests()).toBe(3);
+  const { removed, freedBytes } = await collectStoreGarbage({ home, blobCache: true });
+  expect(removed.map(({ what }) => what)).toEqual(["the blob cache, 3 blobs"]);
+  expect(freedBytes).toBeGreaterThan(50_000);
+});
+
+const DAMAGE: readonly ((path: string) => void)[] = [
+  (path) => overwriteByte(path, 2000),
+  // The header of gzip.
+  (path) => overwriteByte(path, 0),
+  (path) => truncateSync(path, 100),
+];
+
+test("a cached blob that was damaged is pulled instead, and then cached right", async () => {
+  const { pull, blobRequests, blobs, events } = await world();
+  const first = await pull();
+  for (const damage of DAMAGE) {
+    blobRequests();
+    for (const path of blobs()) damage(path);
+    expect((await pull()).equals(first)).toBe(true);
+    expect(blobRequests()).toBe(3);
+    for (const path of blobs()) expect(path).toContain(digestText(readFileSync(path)).slice(7));
+  }
+  expect(events.filter(({ type }) => type === "warning")).toEqual([]);
+});
+
+function overwriteByte(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  const position = Math.min(at, bytes.length - 1);
+  bytes[position] = (bytes[position] ?? 0) ^ 0xff;
+  writeFileSync(path, bytes);
+}
+
+test("a cached blob that passes a limit before its digest is known is pulled instead", async () => {
+  const { pull, blobRequests, home } = await world();
+  const first = await pull();
+  blobRequests();
+  const good = layers[0]?.bytes ?? Buffer.alloc(0);
+  const bomb = (await makeLayer([fileEntry("f", Buffer.alloc(3 << 20))])).bytes;
+  const evil = Buffer.concat([bomb, Buffer.alloc(good.length - bomb.length)]);
+  writeFileSync(join(home, "blobs", "sha256", digestText(good).slice(7)), evil);
+  expect((await pull({ limits: { layerBytes: 1 << 20 } })).equals(first)).toBe(true);
+  expect(blobRequests()).toBe(1);
+});
+
+test("bytes that did not have their digest never get into the cache", async () => {
+  const { pull, registry, home, blobs } = await world();
+  const bad = layers[0]?.bytes ?? Buffer.alloc(0);
+  registry.faults.add({
+    on: "blob",
+    digest: digestText(bad),
+    kind: "flip",
+    atByte: 3000,
+    times: 1,
+  });
+  const first = await pull();
+  expect(first.length).toBeGreaterThan(0);
+  expect(blobs()).toHaveLength(3);
+  for (const path of blobs()) expect(path).toContain(digestText(readFileSync(path)).slice(7));
+  rmSync(join(home, "blobs"), { recursive: true });
+  registry.faults.add({ on: "blob", digest: digestText(bad), kind: "flip", atByte: 3000 });
+  expect((await importErrorFrom(pull())).code).toBe("ERR_DIGEST_MISMATCH");
+  expect(blobs().join()).not.toContain(digestText(bad).slice(7));
+  expect(readdirSync(join(home, "blobs", "incoming"))).toEqual([]);
+});
+
+test("a cache that is deleted in mid-import harms nobody", async () => {
+  const { pull, registry, home } = await world();
+  const first = await pull();
+  await collectStoreGarbage({ home, blobCache: true });
+  const gate = new EventEmitter();
+  const released = once(gate, "open");
+  registry.faults.add({ on: "blob", kind: "hold", afterBytes: 2000, released, skip: 1 });
+  const again = pull({
+    onEvent: ({ type }) => {
+      if (type !== "phase") return;
+      rmSync(join(home, "blobs"), { recursive: true, force: true });
+      gate.emit("open");
+    },
+  });
+  expect((await again).equals(first)).toBe(true);
+});
+
+test("a layout is read where it lies, and not cached", async () => {
+  const work = scratchDirectory();
+  writeOciLayout(join(work, "layout"), "1", { layers: [...layers] });
+  const home = join(work, "home");
+  const options = { home, format: "tar", fsync: false, blobCache: true } as const;
+  await importSandboxImage(`oci:${join(work, "layout")}:1`, options);
+  expect(readdirSync(home)).not.toContain("blobs");
+});
+
+test(
+  "what a killed import was caching is removed by the next command",
+  { timeout: 30_000 },
+  async () => {
+    const { registry, home } = await world();
+    const released = new Promise<void>(() => undefined);
+    registry.faults.add({ on: "blob", kind: "hold", afterBytes: 2000, released, skip: 1 });
+    const args = ["sbx", "image", "import", `${registry.host}/app:1`, "--blob-cache", "1G"];
+    const running = startSource(args, { ROOTLIFT_HOME: home, HOME: home });
+    const incoming = join(home, "blobs", "incoming");
+    await expect
+      .poll(() => (readdirSync(home).includes("blobs") ? readdirSync(incoming).length : 0), {
+        timeout: 20_000,
+      })
+      .toBeGreaterThan(1);
+    running.kill("SIGKILL");
+    await running.ended;
+    const { removed } = await collectStoreGarbage({ home });
+    expect(removed.map(({ what }) => what)).toContain("a layer on its way into the blob cache");
+    expect(readdirSync(incoming)).toEqual([]);
+  },
+);
+
+test.each(["", "5", "1X", "-1G", "on please", "0M"])(
+  "the size %j is refused",
+  async (blobCache) => {
+    const importing = importSandboxImage("127.0.0.1:1/app", { blobCache, home: "/nonexistent" });
+    const error = await importErrorFrom(importing);
+    expect(error.code).toBe("ERR_OPTION_INVALID");
+    expect(error.message).toContain("it must be off, on, or a size such as 500M or 20G");
+  },
+);
