@@ -11,7 +11,7 @@ const NEEDED = "22.20.0";
 const CONTINUED = "ROOTLIFT_TL_CONTINUED";
 
 const script = fileURLToPath(import.meta.url);
-const entry = new URL("../dist/cli/main.js", import.meta.url);
+const entry = new URL("../dist/main.js", import.meta.url);
 
 function isNewEnough(version) {
   const have = version.split(".").map(Number);

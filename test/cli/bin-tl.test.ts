@@ -44,10 +44,10 @@ afterEach(() => {
 function packageAt(path: string, main = MAIN): string {
   const root = join(folder, path);
   mkdirSync(join(root, "bin"), { recursive: true });
-  mkdirSync(join(root, "dist/cli"), { recursive: true });
+  mkdirSync(join(root, "dist"), { recursive: true });
   writeFileSync(join(root, "package.json"), '{"type":"module"}');
   copyFileSync(TL, join(root, "bin/tl.js"));
-  if (main !== "") writeFileSync(join(root, "dist/cli/main.js"), main);
+  if (main !== "") writeFileSync(join(root, "dist/main.js"), main);
   return join(root, "bin/tl.js");
 }
 

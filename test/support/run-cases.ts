@@ -65,7 +65,7 @@ function parseArguments(args: readonly string[]): {
 
 async function main(): Promise<number> {
   const { files, sink } = parseArguments(process.argv.slice(2));
-  if (!existsSync(resolve(import.meta.dirname, "../../dist/cli/main.js"))) {
+  if (!existsSync(resolve(import.meta.dirname, "../../dist/main.js"))) {
     throw new Error("the command line is not built: npm run build");
   }
   const cases: LayerCase[] = [];
