@@ -20,7 +20,7 @@ export interface LayerToDecode {
   readonly options: LayerToDecodeOptions;
   /** Opens its compressed bytes. `fresh`: the first copy did not have its digest. */
   open(options: { readonly signal: AbortSignal; readonly fresh: boolean }): Promise<LayerBytes>;
-  /** The fresh copy did not have it either: whether yet another one can be had (a mirror sent that one). */
+  /** The copy that was decoded last was a mirror's: whatever it was, there is somebody else to have one from. */
   readonly hasAnotherHost?: () => boolean;
   /** The copy that was decoded last is one of a cache: whatever is wrong with it need not be so with a fresh one. */
   readonly cameFromCache?: () => boolean;
@@ -152,6 +152,12 @@ function inOrder(
 }
 
 const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["ERR_DIGEST_MISMATCH"]);
+/** Attack: a mirror that sends a bomb in a layer's stead. It ends the decode before the digest could tell. */
+const MIRROR_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  ...WRONG_BYTES,
+  "ERR_LIMIT_EXCEEDED",
+  "ERR_UNSUPPORTED_MEDIA_TYPE",
+]);
 /** Limits and the like are told before the digest is known. */
 const CACHE_FAULTS: ReadonlySet<ErrorCode> = new Set([
   ...WRONG_BYTES,
@@ -184,9 +190,11 @@ async function decodeVerified(
       return await attemptInTurn(pool, layer, { ...options, fresh });
     } catch (error) {
       if (!(error instanceof ImportError)) throw error;
-      const doubtful = !fresh && layer.cameFromCache?.() === true ? CACHE_FAULTS : WRONG_BYTES;
+      const hasAnotherHost = layer.hasAnotherHost?.() === true;
+      const others = hasAnotherHost ? MIRROR_FAULTS : WRONG_BYTES;
+      const doubtful = !fresh && layer.cameFromCache?.() === true ? CACHE_FAULTS : others;
       if (!doubtful.has(error.code)) throw error;
-      if (fresh && layer.hasAnotherHost?.() !== true) throw error;
+      if (fresh && !hasAnotherHost) throw error;
       options.onRefetch(layer.options.layer, error);
     }
   }

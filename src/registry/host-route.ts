@@ -125,7 +125,7 @@ export class HostRoute {
   accuse(digest: Digest, what: string): void {
     for (const host of this.#senders.get(digest.text) ?? []) {
       if (host === this.#last("digest")) continue;
-      const message = `${host.connection.registry} sent bytes that do not have their digest, for ${what}`;
+      const message = `${host.connection.registry} sent bytes that do not have their digest or cannot be used, for ${what}`;
       this.#failed(host, new ImportError("ERR_DIGEST_MISMATCH", message));
     }
     this.#senders.delete(digest.text);

@@ -24,7 +24,7 @@ export interface ImageSource {
    */
   openLayer(descriptor: Descriptor, options: OpenLayerOptions): Promise<ByteStream>;
   /**
-   * Asked when the bytes of a layer turned out wrong once more: whether somebody else can be asked, with another `openLayer`.
+   * Asked when the bytes of a layer turned out wrong: whether a mirror sent them, so that somebody else is asked by another `openLayer`.
    * `false` in the end. Absent: there is nobody else.
    */
   hasAnotherHost?(descriptor: Descriptor): boolean;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cancellation } from "../../src/errors.ts";
 import { NO_BODY } from "../../src/layer/entry-batch.ts";
@@ -229,6 +230,29 @@ test("what a damaged copy had unpacked makes room for the good one", async () =>
   const options = decodeOptions(scratchDirectory());
   await decodeLayers(pool, source, options);
   expect([copies, options.delivered]).toEqual([2, [0]]);
+});
+
+test("as long as mirrors send bombs or wrong bytes, another copy is opened; without mirrors none", async () => {
+  const good = await layerOfDirectories(50, 0);
+  const bomb = gzipSync((await layerOfDirectories(500, 0)).bytes);
+  const wrong = Buffer.from(good.bytes);
+  wrong[wrong.length - 1] = 1;
+  const decodeFrom = async (copies: readonly Uint8Array[], mirrors: number): Promise<number> => {
+    let opened = 0;
+    const [source] = limited({ entries: 100 }, [good], () =>
+      bytesOf(copies[opened++] ?? good.bytes),
+    );
+    if (source === undefined) throw new Error("no layer");
+    const layer = { ...source, hasAnotherHost: () => opened <= mirrors };
+    const options = decodeOptions(scratchDirectory());
+    await decodeLayers(pool, [layer], options);
+    return opened;
+  };
+  expect(await decodeFrom([bomb, wrong, bomb], 3)).toBe(4);
+  const bombs = [bomb, bomb];
+  expect((await importErrorFrom(decodeFrom(bombs, 1))).code).toBe("ERR_LIMIT_EXCEEDED");
+  expect((await importErrorFrom(decodeFrom(bombs, 0))).code).toBe("ERR_LIMIT_EXCEEDED");
+  expect((await importErrorFrom(decodeFrom([wrong, wrong], 1))).code).toBe("ERR_DIGEST_MISMATCH");
 });
 
 test("a cancelled import ends with ERR_CANCELLED, and workers are free for the next one", async () => {

@@ -254,7 +254,9 @@ test("wrong bytes of a mirror are fetched from the next host, each mirror that l
   ]);
   expect(warnings.map(({ message }) => message)).toEqual(
     [first, second].map(({ host }) =>
-      expect.stringContaining(`${host} sent bytes that do not have their digest, for layer 1`),
+      expect.stringContaining(
+        `${host} sent bytes that do not have their digest or cannot be used, for layer 1`,
+      ),
     ),
   );
 });
