@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { imageDifferences, imageRows } from "../test/support/compare-image.ts";
 import { EXT4 } from "../test/support/image-kinds.ts";
+import { mke2fsSeconds } from "../test/support/mke2fs-time.ts";
 import { rootRows, rowDifferences } from "../test/support/root-rows.ts";
 import { mustRun } from "../test/support/run-program.ts";
 import { runCommand } from "./run-command.ts";
@@ -20,9 +21,6 @@ import { runCommand } from "./run-command.ts";
 const COMMAND = resolve(import.meta.dirname, "../bin/tl.js");
 /** The default of `--disk_mb`, which holds the inodes and blocks of every image of the lab. */
 const DISK_MB = 10_240;
-const SECOND = 1_000_000_000n;
-/** Whole seconds that make every time positive. */
-const ERA = 2n ** 32n * SECOND;
 
 async function compare(reference: string, work: string): Promise<readonly string[]> {
   const [directory, image, theirs, theirImage] = [
@@ -77,16 +75,10 @@ function withoutRoot(rows: readonly string[]): readonly string[] {
   return rows.filter((row) => !row.startsWith(".\t"));
 }
 
-/**
- * A row with what mke2fs 1.47.0 keeps of it: it drops nanoseconds, and a time from 2038 on comes out wrong (it leaves out the
- * epoch bits).
- */
+/** A row with what `mke2fs -d` keeps of it. */
 function asMke2fsKeeps(row: string): string {
   const [path, kind, mode, owner, mtimeNs, ...rest] = row.split("\t");
-  const nanoseconds = BigInt(mtimeNs ?? "0");
-  const fraction = BigInt.asUintN(64, nanoseconds + ERA) % SECOND;
-  const seconds = BigInt.asIntN(32, (nanoseconds - fraction) / SECOND);
-  return [path, kind, mode, owner, seconds, ...rest].join("\t");
+  return [path, kind, mode, owner, mke2fsSeconds(BigInt(mtimeNs ?? "0")), ...rest].join("\t");
 }
 
 function labelled(label: string, lines: readonly string[]): readonly string[] {

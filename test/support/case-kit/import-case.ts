@@ -112,6 +112,8 @@ export async function importInProcess(
       home: join(work, "home"),
       fsync: false,
       cpus: 1,
+      // Of a case that is imported once as each format.
+      replace: true,
     });
     return { ...run, exitCode: 0, stderr: "" };
   } catch (error) {

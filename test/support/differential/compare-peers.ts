@@ -5,6 +5,7 @@ import { isObject, isList, parseJson, type Json, type LayerCase } from "../case-
 import { writeCaseLayout } from "../case-kit/case-layout.ts";
 import { importInProcess } from "../case-kit/import-case.ts";
 import { rootRows } from "../root-rows.ts";
+import { imageDifferences } from "./compare-images.ts";
 import type { Jail } from "./jail.ts";
 import { treeDifferences } from "./tree-differences.ts";
 
@@ -34,16 +35,22 @@ const COMMANDS: Readonly<
     `bsdtar -x -p --same-owner --numeric-owner --xattrs`.split(" ").concat("-f", blob, "-C", root),
 };
 
-/**
- * Imports a case and gives it to every peer that can read it.
- * @param jail its writable directory holds `work`, a directory that is not there yet and is gone afterwards
- */
+export interface ComparePlace {
+  readonly jail: Jail;
+  /** In the writable directory of the jail; not there yet, and gone afterwards. */
+  readonly work: string;
+  /** Where umoci has our tree, our ext4 image must also show what mkfs.ext4 makes of umoci's. */
+  readonly images?: boolean;
+}
+
+/** Imports a case and gives it to every peer that can read it. */
 export async function comparePeers(
   layerCase: LayerCase,
-  { jail, work }: { readonly jail: Jail; readonly work: string },
+  place: ComparePlace,
 ): Promise<readonly Outcome[]> {
+  const { work } = place;
   try {
-    return await compareIn(layerCase, { jail, work });
+    return await compareIn(layerCase, place);
   } finally {
     spawnSync("rm", ["-rf", "--", work]);
   }
@@ -51,7 +58,7 @@ export async function comparePeers(
 
 async function compareIn(
   layerCase: LayerCase,
-  { jail, work }: { readonly jail: Jail; readonly work: string },
+  { jail, work, images }: ComparePlace,
 ): Promise<readonly Outcome[]> {
   const canaryPath = join(work, "canary");
   mkdirSync(join(canaryPath, "dir"), { recursive: true });
@@ -83,7 +90,10 @@ async function compareIn(
       else tell("agrees", "both refuse");
     } else if (!existsSync(root)) tell("differs", "no root");
     else {
-      const differences = treeDifferences(join(work, "ours"), root);
+      const differences = [...treeDifferences(join(work, "ours"), root)];
+      if (images === true && peer === "umoci" && differences.length === 0) {
+        differences.push(...(await imageDifferences(work, root)));
+      }
       if (differences.length > 0) tell("differs", differences.join("; ").slice(0, 2000));
       else tell("agrees", "the same tree");
     }

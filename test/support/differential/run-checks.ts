@@ -2,20 +2,13 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { isList, loadCases, stringifyJson, type LayerCase } from "../case-kit/case-json.ts";
-import { comparePeers, type Outcome } from "./compare-peers.ts";
+import { comparePeers, type ComparePlace, type Outcome } from "./compare-peers.ts";
 import { isExcused, LISTED } from "./deviations.ts";
-import type { Jail } from "./jail.ts";
 import { randomArchive, traitsOf } from "./random-archive.ts";
 
 const TESTDATA = join(import.meta.dirname, "../../../testdata");
 /** Too much for peers that write every zero, or say what is told of the image and not of its layers. */
 const LARGE = new Set(["subdirectories-66000", "many-small-files", "one-big-directory"]);
-
-export interface Place {
-  readonly jail: Jail;
-  /** In the writable directory of the jail. */
-  readonly work: string;
-}
 
 /** The layer cases that peers are asked about. */
 export function differentialCases(): readonly LayerCase[] {
@@ -29,7 +22,10 @@ export function differentialCases(): readonly LayerCase[] {
 }
 
 /** @returns what is in no row, and what a row says that did not happen */
-export async function checkCase(layerCase: LayerCase, place: Place): Promise<readonly string[]> {
+export async function checkCase(
+  layerCase: LayerCase,
+  place: ComparePlace,
+): Promise<readonly string[]> {
   const outcomes = await comparePeers(layerCase, place);
   const happened = new Set(outcomes.map(({ peer, kind }) => `${peer} ${kind} ${layerCase.name}`));
   const unlisted = outcomes.filter(
@@ -48,7 +44,7 @@ export async function checkCase(layerCase: LayerCase, place: Place): Promise<rea
 export async function checkRandom(
   runs: number,
   seed: number,
-  place: Place,
+  place: ComparePlace,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   for (const archive of fc.sample(randomArchive, { numRuns: runs, seed })) {
