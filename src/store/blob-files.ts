@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Digest } from "../oci/digest.ts";
 import { isIngestId } from "./ids.ts";
 import { isIngestLive, lockStaleIngest } from "./ingest-lock.ts";
+import { attempt } from "./store-error.ts";
 
 /*
  * The files of the blob cache, below the store:
@@ -81,7 +82,7 @@ export function cachedBlobs(homePath: string): readonly CacheFile[] {
 /** @returns how many blobs went; layers that are being pulled stay */
 export function removeCachedBlobs(homePath: string): number {
   const blobs = cachedBlobs(homePath);
-  for (const { path } of blobs) rmSync(path, { force: true });
+  for (const { path } of blobs) attempt("remove", path, () => rmSync(path, { force: true }));
   return blobs.length;
 }
 

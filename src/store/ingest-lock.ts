@@ -57,7 +57,14 @@ export function lockFile(path: string): (() => void) | undefined {
   const database = translating(path, () => openDatabase(path, OWNER_WAIT_MS));
   if (tryLock(database, "BEGIN EXCLUSIVE", path) && existsSync(path)) {
     const lock = ingestLock("", path, database);
-    return () => lock.release();
+    return () => {
+      try {
+        lock.release();
+      } catch {
+        // A file that stays is free, and locked again by the next one.
+        lock.abandon();
+      }
+    };
   }
   database.close();
   return undefined;

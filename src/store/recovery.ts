@@ -62,8 +62,12 @@ export async function removeLeftovers(
   for (const name of listDirectory(ingestPath).filter((entry) => entry.endsWith(TRASH))) {
     await count(removeWorkspace(join(ingestPath, name)).then(() => true));
   }
-  removed += removeStaleIncoming(context.layout.homePath);
+  await count(removeUnfinishedBlobs(context.layout));
   return removed;
+}
+
+async function removeUnfinishedBlobs({ homePath }: StoreLayout): Promise<boolean> {
+  return removeStaleIncoming(homePath) > 0;
 }
 
 /**

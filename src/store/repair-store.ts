@@ -12,7 +12,7 @@ import { formatSnapshotRecord, parseJson, parseSnapshotRecord } from "./record-c
 import type { ImageRecord, SnapshotRecord } from "./records.ts";
 import { restoreRows, type RestoredName, type Restoration } from "./restore-rows.ts";
 import { openSqlite } from "./sqlite-connection.ts";
-import { attempt } from "./store-error.ts";
+import { attempt, errnoOf } from "./store-error.ts";
 import type { StoreLayout } from "./store-home.ts";
 import { NEW_CATALOG, REPAIR_LOCK, type StoreSurvey } from "./store-survey.ts";
 
@@ -123,13 +123,23 @@ function putInPlace({ catalogPath }: StoreLayout, newPath: string): string | und
   const asidePath = `${catalogPath}.damaged-${stamp}-${randomToken().slice(0, 6)}`;
   const isThere = existsSync(catalogPath);
   attempt(doing, catalogPath, () => {
-    if (isThere) linkSync(catalogPath, asidePath);
+    if (isThere) putAside(catalogPath, asidePath);
     const journal = `${catalogPath}-journal`;
     if (existsSync(journal)) renameSync(journal, `${asidePath}-journal`);
     renameSync(newPath, catalogPath);
     syncDirectory(dirname(catalogPath));
   });
   return isThere ? asidePath : undefined;
+}
+
+function putAside(catalogPath: string, asidePath: string): void {
+  try {
+    linkSync(catalogPath, asidePath);
+  } catch (error) {
+    if (!["EPERM", "EOPNOTSUPP", "ENOTSUP"].includes(errnoOf(error) ?? "")) throw error;
+    // No hard links here. For a moment there is none, which whoever looks takes for one that was lost.
+    renameSync(catalogPath, asidePath);
+  }
 }
 
 /** Into a catalog that is sound and in use. */
@@ -226,7 +236,9 @@ export function removeUnfinishedCatalogs({ homePath, ingestPath }: StoreLayout):
   const release = lockFile(join(ingestPath, REPAIR_LOCK));
   if (release === undefined) return;
   try {
-    for (const name of names) rmSync(join(homePath, name), { force: true });
+    for (const path of names.map((name) => join(homePath, name))) {
+      attempt("remove", path, () => rmSync(path, { force: true }));
+    }
   } finally {
     release();
   }

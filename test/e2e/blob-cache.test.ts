@@ -146,6 +146,17 @@ test("bytes that did not have their digest never get into the cache", async () =
   expect(readdirSync(join(home, "blobs", "incoming"))).toEqual([]);
 });
 
+test("a bad copy in the cache does not take the registry's second attempt", async () => {
+  const { pull, registry, home } = await world();
+  const first = await pull();
+  const good = layers[0]?.bytes ?? Buffer.alloc(0);
+  const path = join(home, "blobs", "sha256", digestText(good).slice(7));
+  overwriteByte(path, 2000);
+  registry.faults.add({ on: "blob", digest: digestText(good), kind: "flip", atByte: 9, times: 1 });
+  expect((await pull()).equals(first)).toBe(true);
+  expect(readFileSync(path).equals(good)).toBe(true);
+});
+
 test("a cache that is deleted in mid-import harms nobody", async () => {
   const { pull, registry, home } = await world();
   const first = await pull();

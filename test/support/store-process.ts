@@ -2,6 +2,7 @@
 import { accessSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ImportError, serializeError } from "../../src/errors.ts";
+import { openMaintenance } from "../../src/store/open-maintenance.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TRACE_MARK } from "./run-store-process.ts";
@@ -108,9 +109,15 @@ try {
   // Only seen by strace.
 }
 try {
-  const store = await openStore({ homePath: values.home, env: {} });
-  await act(store);
-  store.close();
+  if (action === "repair") {
+    // No store can be opened that has to be repaired.
+    await openMaintenance({ homePath: values.home, env: {} }).repair();
+    say({ repaired: true });
+  } else {
+    const store = await openStore({ homePath: values.home, env: {} });
+    await act(store);
+    store.close();
+  }
 } catch (error) {
   if (!(error instanceof ImportError)) throw error;
   say({ failed: true, ...serializeError(error) });
