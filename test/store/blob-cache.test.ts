@@ -190,6 +190,8 @@ test("a disk that is full in mid-blob gets its room back at once", { timeout: 30
   const namespaces = process.getuid?.() === 0 ? ["--mount"] : ["--map-root-user", "--mount"];
   const script = `mount -t tmpfs -o size=8m none ${mountPoint} && "$0" ${program} ${mountPoint}`;
   const run = spawnSync("unshare", [...namespaces, "bash", "-euc", script, process.execPath], {
+    // With a socket as its stdin, bash takes itself for a remote shell and reads /etc/bash.bashrc.
+    stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
   });
   expect(run.stderr).toBe("");
