@@ -8,7 +8,7 @@ import { maintainedStore, type MaintainedStore } from "../support/maintained-sto
 import { scratchDirectory } from "../support/scratch.ts";
 
 /** As in crash-points.test.ts: `ROOTLIFT_CRASH_POINTS=all` for all of them. */
-const LIMIT = process.env["ROOTLIFT_CRASH_POINTS"] ?? "3";
+const LIMIT = process.env["ROOTLIFT_CRASH_POINTS"] ?? "2";
 const COUNT = LIMIT === "all" ? Infinity : Number(LIMIT);
 const TIMEOUT = { timeout: 30_000 + Math.min(COUNT, 300) * 10_000 };
 
