@@ -14,6 +14,7 @@ export type {
   TimingStage,
 } from "./progress.ts";
 export type * from "./api/public-types.ts";
+export type * from "./api/store-types.ts";
 export { benchSandboxImage } from "./api/bench-sandbox-image.ts";
 export { exportSandboxImage } from "./api/export-sandbox-image.ts";
 export {

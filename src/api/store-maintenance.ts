@@ -8,10 +8,10 @@ import type {
   CollectStoreGarbageOptions,
   StoreCheck,
   StoreGarbageCollection,
-  StoreOptions,
   StoreRepair,
   StoreUsage,
-} from "./public-types.ts";
+} from "./store-types.ts";
+import type { StoreOptions } from "./public-types.ts";
 import { verifySnapshot } from "./verify-sandbox-image.ts";
 
 /**
