@@ -95,6 +95,8 @@ export interface Bottleneck {
   readonly resource: TimingResource;
   /** Its stage with the most time. */
   readonly stage: TimingStage;
+  /** The layer that ended last, whose way was followed; 0 is the base layer. None in an image without layers. */
+  readonly layer?: number;
   /** Of that stage in the whole time, 0 to 1. */
   readonly share: number;
   readonly shares: Readonly<Record<TimingResource, number>>;

@@ -27,17 +27,12 @@ const NAME_COLUMNS = 2;
 
 /** What was pulled, a table of stages, and the bottleneck. */
 export function timingsText(timings: ImportTimings, stream: OutputStream): string {
-  const { durationMs, sizeBytes, decodedBytes, entries, layers, bottleneck } = timings;
+  const { durationMs, sizeBytes, decodedBytes, entries, bottleneck } = timings;
   const summary =
     `${formatBytes(sizeBytes)} in ${formatPreciseDuration(durationMs)} (${rate(sizeBytes, durationMs)}), ` +
     `${formatBytes(decodedBytes)} unpacked, ${counted(entries, "entry", "entries")}`;
   const lines = tableLines(HEADINGS, aligned(timingRows(timings)), stream);
-  const last = layers.reduce<number | undefined>(
-    (found, { layer, durationMs: endMs }) =>
-      endMs >= Math.max(...layers.map((one) => one.durationMs)) ? layer : found,
-    undefined,
-  );
-  return `${[summary, ...lines, ...bottleneckLines(bottleneck, last)].join("\n")}\n`;
+  return `${[summary, ...lines, ...bottleneckLines(bottleneck)].join("\n")}\n`;
 }
 
 function timingRows({ layers, stages, durationMs }: ImportTimings): readonly (readonly string[])[] {
@@ -86,10 +81,9 @@ function aligned(rows: readonly (readonly string[])[]): readonly (readonly strin
   );
 }
 
-function bottleneckLines(bottleneck: Bottleneck, lastLayer: number | undefined): readonly string[] {
-  const { resource, stage, share, shares } = bottleneck;
-  const way =
-    lastLayer === undefined ? "" : `, by the way of layer ${lastLayer + 1}, which ended last`;
+function bottleneckLines(bottleneck: Bottleneck): readonly string[] {
+  const { resource, stage, layer, share, shares } = bottleneck;
+  const way = layer === undefined ? "" : `, by the way of layer ${layer + 1}, which ended last`;
   return [
     `Bottleneck: ${resource} (${STAGES[stage]}, ${percentOf(share, 1)} of the time${way})`,
     `Network ${percentOf(shares.network, 1)}, processor ${percentOf(shares.processor, 1)}, disk ${percentOf(shares.disk, 1)}`,

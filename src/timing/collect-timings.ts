@@ -122,7 +122,8 @@ class TimingSums {
     const parts = layers.map((layer) => layer.parts(pullStartMs));
     const lastEndMs = layers.reduce((last, { endMs }) => Math.max(last, endMs), pullStartMs);
     const last = layers.findIndex(({ endMs }) => endMs === lastEndMs);
-    return findBottleneck({
+    const { layer } = layers[last] ?? {};
+    const found = findBottleneck({
       lastLayer: parts[last] ?? new Map(),
       allLayers: sumOf(parts),
       whole: new Map<TimingStage, number>([
@@ -131,6 +132,7 @@ class TimingSums {
         ...this.#ending(),
       ]),
     });
+    return layer === undefined ? found : { ...found, layer };
   }
 }
 

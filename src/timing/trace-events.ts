@@ -99,14 +99,9 @@ class Trace {
   }
 
   end(): void {
-    const args = { leftOut: this.#leftOut };
     if (this.#leftOut > 0) {
-      this.#write({
-        ph: "M",
-        pid: PROCESS,
-        name: "process_labels",
-        args: { labels: `${args.leftOut} events left out` },
-      });
+      const args = { labels: `${this.#leftOut} events left out` };
+      this.#write({ ph: "M", pid: PROCESS, name: "process_labels", args });
     }
     this.#options.write("\n]}\n");
   }

@@ -33,6 +33,7 @@ const TIMINGS: ImportTimings = {
   bottleneck: {
     resource: "processor",
     stage: "inflate",
+    layer: 0,
     share: 0.61,
     shares: { network: 0.07, processor: 0.9, disk: 0.03 },
   },
@@ -56,12 +57,12 @@ Network 7%, processor 90%, disk 3%
   );
 });
 
-test("the layer that is named is the one that ended last", () => {
-  const [base] = TIMINGS.layers;
-  if (base === undefined) throw new Error("a layer");
-  const layers = [base, { ...base, layer: 1, durationMs: 1950 }, { ...base, layer: 2 }];
-  expect(timingsText({ ...TIMINGS, layers }, fakeStream())).toContain("layer 2, which ended last");
-  expect(timingsText({ ...TIMINGS, layers: [] }, fakeStream())).toContain("61% of the time)");
+test("the layer that is named is the one whose way was followed, where there is one", () => {
+  const { layer: _layer, ...without } = TIMINGS.bottleneck;
+  const second = { ...TIMINGS, bottleneck: { ...without, layer: 1 } };
+  expect(timingsText(second, fakeStream())).toContain("layer 2, which ended last");
+  const none = { ...TIMINGS, bottleneck: without };
+  expect(timingsText(none, fakeStream())).toContain("61% of the time)");
 });
 
 test("a terminal without box-drawing characters gets none", () => {

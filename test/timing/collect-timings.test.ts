@@ -105,8 +105,8 @@ test("of the whole, reading counts once however many layers are read, and syncs 
 
 test("the bottleneck is that of the layer that ended last and of what came before and after it", () => {
   // Layer 2: 10 ms of its own, 46 ms of waiting for a worker that was at layer 1.
-  const { resource, stage, shares } = reportOf(RECORDS).bottleneck;
-  expect({ resource, stage }).toEqual({ resource: "processor", stage: "inflate" });
+  const { resource, stage, layer, shares } = reportOf(RECORDS).bottleneck;
+  expect({ resource, stage, layer }).toEqual({ resource: "processor", stage: "inflate", layer: 1 });
   const total = 5 + 62 + 4 + 12 + 15 + 3;
   expect(shares.network).toBeCloseTo((5 + 4 + 2 * (14 / 64)) / total, 3);
 });
@@ -130,6 +130,7 @@ test("without a seal there is none in the report, and no layers need be there", 
   const resolved = RECORDS.slice(0, 2);
   const report = reportOf(resolved);
   expect(report.layers).toEqual([]);
+  expect(report.bottleneck).not.toHaveProperty("layer");
   expect(report.stages.map(({ stage }) => stage)).not.toContain("seal");
   expect(report.bottleneck).toMatchObject({ resource: "network", stage: "resolve", share: 1 });
 });
