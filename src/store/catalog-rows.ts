@@ -1,4 +1,4 @@
-import type { SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { ImageRecord, RegisteredImage, SnapshotRecord } from "./records.ts";
 import { parseSnapshotRecord } from "./record-codec.ts";
 import { corrupt } from "./store-error.ts";
@@ -48,4 +48,19 @@ export function rowReader(catalogPath: string): RowReader {
     snapshot,
     registered: (row) => ({ image: image(row), snapshot: snapshot(row) }),
   };
+}
+
+/** The row that `RowReader.image` reads. */
+export function insertImage(database: DatabaseSync, image: ImageRecord): void {
+  database
+    .prepare("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)")
+    .run(
+      image.id,
+      image.project,
+      image.name,
+      image.public ? 1 : 0,
+      image.snapshotId,
+      image.dockerfile ?? null,
+      image.createdAt,
+    );
 }

@@ -4,7 +4,6 @@ import { ImportError } from "../errors.ts";
 import { BLOBS, cachedBlobs, removeCachedBlobs } from "./blob-files.ts";
 import { DiskMeter } from "./disk-usage.ts";
 import { removeLeftovers, type StoreContext } from "./recovery.ts";
-import { removeUnfinishedCatalogs } from "./repair-store.ts";
 import { surveyStore, type Leftover } from "./store-survey.ts";
 
 /** A leftover, and what it takes or took of the disk. */
@@ -37,7 +36,6 @@ export async function collectGarbage(
   const before = await measured(leftovers);
   const failures: string[] = [];
   await removeLeftovers(context, (error) => failures.push(messageOf(error)));
-  removeUnfinishedCatalogs(layout);
   const still = (await surveyStore(layout)).leftovers;
   // One that died meanwhile was not there before.
   const kept = await measured(still.filter(({ paths }) => paths.some((path) => existsSync(path))));

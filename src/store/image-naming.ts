@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ImportError, printable } from "../errors.ts";
 import { findById, findByName } from "./catalog-lookups.ts";
-import type { Row, RowReader } from "./catalog-rows.ts";
+import { insertImage, type Row, type RowReader } from "./catalog-rows.ts";
 import type { ImageScope, RegisterRequest } from "./catalog.ts";
 import { ingestIdOf, newImageId } from "./ids.ts";
 import type { ImageRecord, RegisteredImage, SnapshotRecord } from "./records.ts";
@@ -29,17 +29,7 @@ export function nameSnapshot(database: DatabaseSync, naming: Naming): Registered
   if (replaced !== undefined) {
     database.prepare("DELETE FROM images WHERE id = ?").run(rows.text(replaced, "id"));
   }
-  database
-    .prepare("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)")
-    .run(
-      image.id,
-      image.project,
-      image.name,
-      image.public ? 1 : 0,
-      image.snapshotId,
-      image.dockerfile ?? null,
-      image.createdAt,
-    );
+  insertImage(database, image);
   if (replaced !== undefined) orphan(database, rows.text(replaced, "snapshot_id"));
   return { image, snapshot };
 }

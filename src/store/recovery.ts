@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { removeStaleIncoming } from "./blob-files.ts";
+import { removeUnfinishedCatalogs } from "./catalog-files.ts";
 import type { Catalog } from "./catalog.ts";
 import { syncDirectory } from "./durable-files.ts";
 import { isIngestId, isSnapshotId, randomToken, snapshotIdOf } from "./ids.ts";
@@ -63,11 +64,16 @@ export async function removeLeftovers(
     await count(removeWorkspace(join(ingestPath, name)).then(() => true));
   }
   await count(removeUnfinishedBlobs(context.layout));
+  await count(removeUnfinishedRepairs(context.layout));
   return removed;
 }
 
 async function removeUnfinishedBlobs({ homePath }: StoreLayout): Promise<boolean> {
   return removeStaleIncoming(homePath) > 0;
+}
+
+async function removeUnfinishedRepairs(layout: StoreLayout): Promise<boolean> {
+  return removeUnfinishedCatalogs(layout);
 }
 
 /**

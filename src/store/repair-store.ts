@@ -1,9 +1,10 @@
-import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ImportError, printable } from "../errors.ts";
 import { isObject } from "../oci/json-object.ts";
 import { rootfsPathOf } from "./check-snapshot.ts";
 import { inspectStore } from "./check-store.ts";
+import { REPAIR_LOCK } from "./catalog-files.ts";
 import { createCatalogFile, migrate } from "./catalog-schema.ts";
 import { replaceFile, syncDirectory } from "./durable-files.ts";
 import { newImageId, randomToken } from "./ids.ts";
@@ -14,7 +15,7 @@ import { restoreRows, type RestoredName, type Restoration } from "./restore-rows
 import { openSqlite } from "./sqlite-connection.ts";
 import { attempt, errnoOf } from "./store-error.ts";
 import type { StoreLayout } from "./store-home.ts";
-import { NEW_CATALOG, REPAIR_LOCK, type StoreSurvey } from "./store-survey.ts";
+import type { StoreSurvey } from "./store-survey.ts";
 
 /** What a repair did. */
 export interface StoreRepair {
@@ -227,19 +228,4 @@ function busy({ homePath }: StoreLayout, why: string): ImportError {
   return new ImportError("ERR_STORE_IO", `the store ${printable(homePath, 4096)} ${why}`, {
     hint: "Wait until they have ended, then repair again.",
   });
-}
-
-/** What a repair that was killed left. A repair that is at work keeps its own. */
-export function removeUnfinishedCatalogs({ homePath, ingestPath }: StoreLayout): void {
-  const names = readdirSync(homePath).filter((name) => NEW_CATALOG.test(name));
-  if (names.length === 0) return;
-  const release = lockFile(join(ingestPath, REPAIR_LOCK));
-  if (release === undefined) return;
-  try {
-    for (const path of names.map((name) => join(homePath, name))) {
-      attempt("remove", path, () => rmSync(path, { force: true }));
-    }
-  } finally {
-    release();
-  }
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ImportError } from "../errors.ts";
+import { insertImage } from "./catalog-rows.ts";
 import { checkImageName, checkProject } from "./image-name.ts";
 import { requireFreeName } from "./name-claim.ts";
 import { formatSnapshotRecord } from "./record-codec.ts";
@@ -44,7 +45,7 @@ export function restoreRows(
     const given = free ? image : { ...image, ...ownName(image) };
     // It has its own id as a name already.
     if (!free && !isFree(database, given, isIngestLive)) continue;
-    insert(database, given);
+    insertImage(database, given);
     const { name, project, snapshotId } = given;
     const formerName = free ? {} : { formerName: image.name };
     restored.push({ name, project, snapshotId, ...formerName });
@@ -92,18 +93,4 @@ function isUsable(check: () => void): boolean {
     if (error instanceof ImportError && codes.includes(error.code)) return false;
     throw error;
   }
-}
-
-function insert(database: DatabaseSync, image: ImageRecord): void {
-  database
-    .prepare("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)")
-    .run(
-      image.id,
-      image.project,
-      image.name,
-      image.public ? 1 : 0,
-      image.snapshotId,
-      image.dockerfile ?? null,
-      image.createdAt,
-    );
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BLOBS, staleIncoming } from "./blob-files.ts";
+import { DAMAGED_CATALOG, NEW_CATALOG, REPAIR_LOCK } from "./catalog-files.ts";
 import { readCatalogContents, type CatalogContents } from "./catalog-contents.ts";
 import { ingestIdOf, isIngestId, isSnapshotId, snapshotIdOf } from "./ids.ts";
 import { isIngestLive } from "./ingest-lock.ts";
@@ -32,11 +33,6 @@ export interface StoreSurvey {
   readonly strangers: readonly string[];
 }
 
-/** Of a catalog that is being made anew. */
-export const NEW_CATALOG: RegExp = /^catalog\.db\.new-[0-9a-z]{20}(-journal)?$/;
-/** Of one that was put aside. */
-export const DAMAGED_CATALOG: RegExp = /^catalog\.db\.damaged-[^/]+$/;
-export const REPAIR_LOCK = "repair.lock";
 const OWN = new Set(["catalog.db", "catalog.db-journal", "snapshots", "ingest", BLOBS]);
 
 /** @throws ImportError ERR_STORE_NEWER, ERR_STORE_IO */

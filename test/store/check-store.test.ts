@@ -168,6 +168,16 @@ test("orphans and what was being removed are leftovers", async () => {
   expect(await store.problems()).toEqual([]);
 });
 
+test("any command removes the catalog that a killed repair began", async () => {
+  const store = await maintainedStore("app");
+  writeFileSync(join(store.home, `catalog.db.new-${"2".repeat(20)}`), "");
+  writeFileSync(join(store.home, "catalog.db.damaged-20261125T000000Z-abcdef"), "kept");
+  const opened = await openStore({ homePath: store.home, env: {} });
+  opened.close();
+  const catalogs = readdirSync(store.home).filter((name) => name.startsWith("catalog.db."));
+  expect(catalogs).toEqual(["catalog.db.damaged-20261125T000000Z-abcdef"]);
+});
+
 test("a catalog of the first schema version, as it was released, opens with all it has", async () => {
   const store = await maintainedStore("app");
   // Version 1 is the only one that there ever was. When another comes: this text, frozen, goes through its migration.
