@@ -1,6 +1,9 @@
 import { ImportError } from "../errors.ts";
+import type { CatalogContents } from "../store/catalog-contents.ts";
 import { inspectStore, type StoreProblem } from "../store/check-store.ts";
 import { openMaintenance, type Maintenance } from "../store/open-maintenance.ts";
+import type { StoreLayout } from "../store/store-home.ts";
+import { surveyStore } from "../store/store-survey.ts";
 import type { SnapshotUsage } from "../store/store-usage.ts";
 import { cancellable } from "./cancellable.ts";
 import type {
@@ -25,7 +28,8 @@ export async function checkStore(options: CheckStoreOptions = {}): Promise<Store
   const repaired = options.repair === true ? await repair(maintenance) : undefined;
   const { survey, problems } = await inspectStore(maintenance.layout);
   const { images, records } = survey.catalog;
-  const verified = options.verify === true ? await verifyAll(maintenance, signal) : undefined;
+  const verified =
+    options.verify === true ? await verifyAll(maintenance, survey.catalog, signal) : undefined;
   const all = [...problems, ...(verified?.problems ?? [])];
   return {
     home: maintenance.layout.homePath,
@@ -88,19 +92,18 @@ async function repair(maintenance: Maintenance): Promise<StoreRepair> {
 
 async function verifyAll(
   { layout }: Maintenance,
+  { records, images }: CatalogContents,
   signal: AbortSignal,
 ): Promise<{
   readonly count: number;
   readonly skipped: readonly string[];
   readonly problems: readonly StoreProblem[];
 }> {
-  // As it is now; one that is deleted meanwhile has no problem.
-  const { survey } = await inspectStore(layout);
-  const problems: StoreProblem[] = [];
+  const found = new Map<string, StoreProblem>();
   const skipped: string[] = [];
   let count = 0;
-  for (const snapshot of survey.catalog.records.values()) {
-    const image = survey.catalog.images.find(({ snapshotId }) => snapshotId === snapshot.id);
+  for (const snapshot of records.values()) {
+    const image = images.find(({ snapshotId }) => snapshotId === snapshot.id);
     if (image === undefined) continue;
     const subject = `${snapshot.id} ("${image.name}")`;
     try {
@@ -110,14 +113,24 @@ async function verifyAll(
       if (first === undefined) continue;
       const more = report.damageCount > 1 ? `, and ${report.damageCount - 1} more` : "";
       const problem = `its contents are damaged: ${first.what}: ${first.problem}${more}`;
-      problems.push({ subject, problem, remedy: "import" });
+      found.set(snapshot.id, { subject, problem, remedy: "import" });
     } catch (error) {
       if (!(error instanceof ImportError) || error.code === "ERR_CANCELLED") throw error;
       if (error.code === "ERR_SNAPSHOT_UNSUPPORTED") skipped.push(snapshot.id);
-      else problems.push({ subject, problem: error.message, remedy: "look" });
+      else found.set(snapshot.id, { subject, problem: error.message, remedy: "look" });
     }
   }
-  return { count, skipped, problems };
+  return { count, skipped, problems: await ofThoseLeft(layout, found) };
+}
+
+/** Reading takes long: what was deleted meanwhile has no problem. */
+async function ofThoseLeft(
+  layout: StoreLayout,
+  found: ReadonlyMap<string, StoreProblem>,
+): Promise<readonly StoreProblem[]> {
+  if (found.size === 0) return [];
+  const { catalog } = await surveyStore(layout);
+  return [...found].flatMap(([id, problem]) => (catalog.records.has(id) ? [problem] : []));
 }
 
 function homeOf({ home, env = process.env }: StoreOptions) {
