@@ -2,18 +2,13 @@ import { createCipheriv } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { importSettings } from "../src/api/import-settings.ts";
-import { importImage } from "../src/import-image.ts";
 import { importSandboxImage, type ImportEvent, type SandboxTemplate } from "../src/index.ts";
-import { openImageSource } from "../src/source/open-image-source.ts";
-import { openStore } from "../src/store/open-store.ts";
 import { checkImage } from "./support/ext4-check.ts";
 import { importErrorFrom } from "./support/import-error.ts";
 import { withMounted } from "./support/loop-mount.ts";
 import { fileEntry, makeLayer } from "./support/make-layer.ts";
 import { writeOciLayout } from "./support/oci-layout.ts";
 import { scratchDirectory } from "./support/scratch.ts";
-import { startedRegistry } from "./support/started-registry.ts";
 import { storeListing } from "./support/store-listing.ts";
 
 const MIB = 2 ** 20;
@@ -84,38 +79,4 @@ test("a disk that cannot hold the layers is told of at once, and its size at the
   expect(storeListing(importing.home)).toEqual({ snapshots: [], ingests: [], other: [] });
   const again = await importOf(contents, Number(error.details["neededMib"]));
   await expectFiles((await again.record).path, contents);
-});
-
-test("an import that takes more memory than it may is given up, and leaves the store as it was", async () => {
-  const registry = await startedRegistry();
-  const layer = await makeLayer([fileEntry("a", NOISE)]);
-  await registry.addImage("team/app", "1", { layers: [layer] });
-  // It goes on until something ends it.
-  registry.faults.add({ on: "blob", kind: "stall", afterBytes: MIB });
-  const reference = `${registry.host}/team/app:1`;
-  const settings = importSettings(reference, { memoryMb: 512, format: "tar" }, {});
-  expect(settings.memoryBytes).toBe(512 * MIB);
-  const store = await openStore({ homePath: scratchDirectory(), env: {} });
-  const before = storeListing(store.homePath);
-  const source = await openImageSource(reference, {
-    ...settings.source,
-    onRetry: () => undefined,
-  });
-  const importing = importImage({
-    ...settings,
-    // Less than the workers alone take.
-    memoryBytes: MIB,
-    source,
-    store,
-    toolVersion: "0",
-    signal: new AbortController().signal,
-    emit: () => undefined,
-  });
-  const error = await importErrorFrom(importing);
-  await source.close();
-  expect(error.code).toBe("ERR_LIMIT_EXCEEDED");
-  expect(error.message).toMatch(/^the import takes \d+ MiB of memory, the limit is 1$/);
-  expect(error.hint).toContain("a larger --memory value");
-  expect(storeListing(store.homePath)).toEqual(before);
-  store.close();
 });

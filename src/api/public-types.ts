@@ -200,7 +200,7 @@ export interface SandboxImageVerification {
   readonly path: string;
   /** Nothing is damaged. */
   readonly sound: boolean;
-  /** The first 100 things that are wrong, ready to be shown. */
+  /** The things that are wrong, the first 100 of each kind of part, ready to be shown. */
   readonly damage: readonly SandboxImageDamage[];
   /** All of them. */
   readonly damageCount: number;

@@ -30,24 +30,32 @@ export interface Finding extends Damage {
   readonly findOwners?: number;
 }
 
-/** What was found so far. Attack: an image where everything is wrong; the list ends, the count goes on. */
+/**
+ * What was found so far. Attack: an image where everything is wrong; the list ends, the count goes on. It ends for each
+ * kind of part by itself: one wrong inode that makes hundreds of others look wrong doesn't hide that bytes have changed.
+ */
 export interface DamageLog {
   readonly add: (finding: Finding) => void;
   readonly list: readonly Finding[];
   readonly count: () => number;
 }
 
+/** Of a kind of part. */
 export const MOST_DAMAGE_LISTED = 100;
 
 export function createDamageLog(): DamageLog {
   const list: Finding[] = [];
+  const listed = new Map<DamagedPart, number>();
   let count = 0;
   return {
     list,
     count: () => count,
     add: (finding) => {
       count++;
-      if (list.length < MOST_DAMAGE_LISTED) list.push(finding);
+      const alike = listed.get(finding.what) ?? 0;
+      if (alike === MOST_DAMAGE_LISTED) return;
+      listed.set(finding.what, alike + 1);
+      list.push(finding);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Damage } from "./damage.ts";
 
 /** What the check of a disk image found. */
 export interface VolumeReport {
-  /** The first 100 things that are wrong. */
+  /** The first 100 things that are wrong of each kind of part. */
   readonly damage: readonly Damage[];
   /** All of them. */
   readonly damageCount: number;

@@ -10,15 +10,17 @@ const MIB = 2 ** 20;
 const INTERVAL_MS = 100;
 
 /**
- * Keeps an eye on what the process has in memory, over what it had at the beginning: a program that uses the library has
- * memory of its own. What is resident counts, of all threads and allocators, and so whatever the limits of a single thing
- * have not foreseen.
+ * Keeps an eye on what the process has in memory, over the least that it had since the beginning: a program that uses the
+ * library has memory of its own, and what it gives back meanwhile is no allowance for the import. What is resident counts,
+ * of all threads and allocators, and so whatever the limits of a single thing have not foreseen.
  */
 export function watchMemory(budgetBytes: number): MemoryWatch {
   const exceeded = new AbortController();
-  const startBytes = process.memoryUsage.rss();
+  let leastBytes = process.memoryUsage.rss();
   const timer = setInterval(() => {
-    const usedBytes = process.memoryUsage.rss() - startBytes;
+    const residentBytes = process.memoryUsage.rss();
+    leastBytes = Math.min(leastBytes, residentBytes);
+    const usedBytes = residentBytes - leastBytes;
     if (usedBytes <= budgetBytes) return;
     clearInterval(timer);
     exceeded.abort(outOfMemory(usedBytes, budgetBytes));
