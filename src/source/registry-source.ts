@@ -4,21 +4,28 @@ import type { Reference } from "../oci/parse-reference.ts";
 import { registryHost } from "../registry/mirrors/pull-host.ts";
 import { resolveHosts } from "../registry/mirrors/resolve-hosts.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
+import type { RangeSettings } from "../registry/range-plan.ts";
 import type { RequestTiming } from "../registry/request-timing.ts";
 import { streamOfBytes } from "./blob-stream.ts";
 import { configThrough, type LayerCache } from "./cached-source.ts";
 import type { ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
 import { resolveImage } from "./resolve-image.ts";
 
+/** What tests set otherwise, to meet in a second what takes minutes and large layers. */
+export interface SourceTuning {
+  readonly timing?: Partial<RequestTiming>;
+  /** Used where ranges are wanted. */
+  readonly ranges?: Partial<RangeSettings>;
+}
+
 /**
  * An image in a registry, or in its mirrors. Nothing is asked before `resolve`; credentials are looked for when a host wants some.
- * @param timing clocks and budgets other than the defaults, for tests
  * @throws ImportError ERR_CONFIG_INVALID when the configuration of mirrors is unusable
  */
 export async function openRegistrySource(
   reference: Reference,
   options: OpenSourceOptions,
-  timing: Partial<RequestTiming> = {},
+  tuning: SourceTuning = {},
 ): Promise<ImageSource> {
   /** Digest → how messages name the layer; the lowest, where one occurs twice. */
   const labels = new Map<string, string>();
@@ -26,7 +33,9 @@ export async function openRegistrySource(
     options.mirrors === undefined
       ? { mirrors: [], registry: registryHost(reference, options) }
       : await resolveHosts(reference, options.mirrors, options);
-  const client = new RegistryClient({ ...options, reference, hosts, timing });
+  const ranges = options.ranges === false ? false : (tuning.ranges ?? true);
+  const { timing = {} } = tuning;
+  const client = new RegistryClient({ ...options, reference, hosts, timing, ranges });
   return {
     reference: reference.canonical,
     isRemote: true,

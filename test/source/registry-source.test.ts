@@ -39,7 +39,8 @@ async function sourceOf(
 ): Promise<ImageSource> {
   const options = { ...SOURCE_OPTIONS, env: { HOME: "/nonexistent", ...env } };
   const reference = parseReference(`${registry.host}/team/app${suffix}`);
-  const source = await openRegistrySource(reference, options, { baseDelayMs: 1, attempts: 2 });
+  const timing = { baseDelayMs: 1, attempts: 2 };
+  const source = await openRegistrySource(reference, options, { timing });
   onTestFinished(() => source.close());
   return source;
 }
