@@ -51,7 +51,7 @@ export async function runAndKill(
     aimed = true;
     killAt(performance.now() + afterMs, () => child.kill("SIGKILL"));
   };
-  const watchers = watchStore(home, () => {
+  const watchers = watchStore(aim === undefined ? undefined : home, () => {
     changes += 1;
     if (aim?.by === "change" && changes === aim.number) shoot(aim.afterMs);
   });
@@ -83,7 +83,8 @@ export async function runAndKill(
   };
 }
 
-function watchStore(home: string, onChange: () => void): readonly FSWatcher[] {
+function watchStore(home: string | undefined, onChange: () => void): readonly FSWatcher[] {
+  if (home === undefined) return [];
   return [home, join(home, "ingest"), join(home, "snapshots")]
     .filter((path) => existsSync(path))
     .map((path) => watch(path, onChange).on("error", () => undefined));
