@@ -1,7 +1,8 @@
 import { ImportError } from "../errors.ts";
 import { isObject } from "../oci/json-object.ts";
+import { fieldOf } from "./any-case-field.ts";
 import { conceal } from "./conceal.ts";
-import type { Credentials } from "./credential-provider.ts";
+import type { Credentials, FoundCredentials } from "./credential-provider.ts";
 import { isHeaderValue } from "./header-value.ts";
 
 /** What an entry of `auths`, or a helper, says. */
@@ -19,9 +20,22 @@ export function passwordLogin(username: string, password: string): Login | undef
   if (username === "" || password === "") return undefined;
   const credentials = conceal<Credentials & { readonly kind: "basic" }>(
     { kind: "basic", username, password },
-    "password",
+    ...secretFields(username, password),
   );
   return { credentials, username };
+}
+
+/** DigitalOcean's logins have the token as the user as well. */
+function secretFields(username: string, password: string): ("username" | "password")[] {
+  return username === password ? ["username", "password"] : ["password"];
+}
+
+/** A login and where it is from. The user is for messages, unless it is the secret itself. */
+export function foundLogin({ credentials, username }: Login, origin: string): FoundCredentials {
+  if (username === undefined) return { credentials, origin };
+  const found = { credentials, username, origin };
+  const isSecret = credentials.kind === "basic" && credentials.password === username;
+  return isSecret ? conceal(found, "username") : found;
 }
 
 /** @param username as it stands beside the token; an empty one is none */
@@ -44,9 +58,8 @@ export function identityTokenLogin(token: string, username: string): Login {
 export function loginOfEntry(entry: unknown, where: string): Login | undefined {
   if (entry === null) return undefined;
   if (!isObject(entry)) throw invalid(`${where} is no object`);
-  const fields = new Map<string, unknown>(Object.entries(entry));
   const text = (field: string): string => {
-    const value = fields.get(field) ?? "";
+    const value = fieldOf(entry, field) ?? "";
     if (typeof value === "string") return value;
     throw invalid(`${where} has a "${field}" that is no string`);
   };

@@ -78,8 +78,9 @@ function isUrl(key: string): boolean {
   return /^https?:\/\//i.test(key);
 }
 
-/** `https://host:1/v2/` → `host:1`. Default ports are not filled in: ports must agree as written. */
+/** `https://user@host:1/v2/` → `host:1`. Default ports are not filled in: ports must agree as written. */
 function hostOf(key: string): string {
-  const host = /^(?:https?:\/\/)?([^/?#]*)/i.exec(key)?.[1] ?? "";
+  const authority = /^(?:https?:\/\/)?([^/?#]*)/i.exec(key)?.[1] ?? "";
+  const host = isUrl(key) ? authority.replace(/^.*@/, "").replace(/:$/, "") : authority;
   return host.toLowerCase();
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { cancellation, ImportError, printable } from "../errors.ts";
-import { isObject } from "../oci/json-object.ts";
+import { isObject, type JsonObject } from "../oci/json-object.ts";
+import { fieldOf } from "./any-case-field.ts";
 import { loginOfEntry, type Login } from "./auth-entry.ts";
 import { helperKeys, helperServerUrl, matchingAuthKeys, sameKeys } from "./auth-keys.ts";
 import { jsonErrorPosition } from "./json-position.ts";
@@ -74,8 +75,8 @@ export async function readConfigText(
  * @throws ImportError ERR_CONFIG_INVALID with the place of an error, never with what stands there
  */
 export function parseDockerConfig(text: string, label: string, dockerRules: boolean): DockerConfig {
-  const fields = text.trim() === "" ? new Map() : parseFields(text, label);
-  const credsStore: unknown = fields.get("credsStore") ?? "";
+  const fields = text.trim() === "" ? {} : parseFields(text, label);
+  const credsStore = fieldOf(fields, "credsStore") ?? "";
   if (typeof credsStore !== "string") throw invalid(label, 'has a "credsStore" that is no string');
   return {
     label,
@@ -125,7 +126,7 @@ export function findStoredLogin(
   return undefined;
 }
 
-function parseFields(text: string, label: string): ReadonlyMap<string, unknown> {
+function parseFields(text: string, label: string): JsonObject {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -134,25 +135,21 @@ function parseFields(text: string, label: string): ReadonlyMap<string, unknown> 
     const { line, column } = jsonErrorPosition(text);
     throw invalid(label, `is not JSON (line ${line}, column ${column})`);
   }
-  const fields = mapOf(document);
-  if (fields === undefined) throw invalid(label, "is JSON, but no object");
-  return fields;
+  // What Go makes of `null`: nothing at all.
+  if (document === null) return {};
+  if (!isObject(document)) throw invalid(label, "is JSON, but no object");
+  return document;
 }
 
 function objectField(
-  fields: ReadonlyMap<string, unknown>,
+  fields: JsonObject,
   name: string,
   label: string,
 ): ReadonlyMap<string, unknown> {
-  const value = fields.get(name) ?? {};
-  const map = mapOf(value);
-  if (map === undefined) throw invalid(label, `has "${name}" that is no object`);
-  return map;
-}
-
-/** A map and not the object: a host may be called `constructor`. */
-function mapOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
-  return isObject(value) ? new Map<string, unknown>(Object.entries(value)) : undefined;
+  const value = fieldOf(fields, name) ?? {};
+  if (!isObject(value)) throw invalid(label, `has "${name}" that is no object`);
+  // A map and not the object: a host may be called `constructor`.
+  return new Map<string, unknown>(Object.entries(value));
 }
 
 function invalid(label: string, what: string): ImportError {

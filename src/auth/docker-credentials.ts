@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { ImportError, printable } from "../errors.ts";
-import { passwordLogin, type Login } from "./auth-entry.ts";
+import { foundLogin, passwordLogin, type Login } from "./auth-entry.ts";
 import type { CredentialProvider, FoundCredentials } from "./credential-provider.ts";
 import { askCredentialHelper, type HelperSettings } from "./credential-helper.ts";
 import {
@@ -74,7 +74,7 @@ export function createDockerCredentials(options: DockerCredentialsOptions): Cred
       askCredentialHelper(question, helperSettings, signal),
     );
     const origin = `docker-credential-${printable(question.name)} (${question.configuredBy})`;
-    return login === undefined ? undefined : { ...login, origin };
+    return login === undefined ? undefined : foundLogin(login, origin);
   };
 
   const find = async (registry: string, repository: string, signal: AbortSignal) => {
@@ -107,8 +107,7 @@ function storedLogin(
 ): FoundCredentials | undefined {
   const login = findStoredLogin(config, registry, repository);
   if (login === undefined) return undefined;
-  const { key, ...rest } = login;
-  return { ...rest, origin: `${config.label} (auths "${printable(key)}")` };
+  return foundLogin(login, `${config.label} (auths "${printable(login.key)}")`);
 }
 
 /** @throws ImportError ERR_CONFIG_INVALID when one is set without the other */
@@ -118,7 +117,7 @@ function loginOfEnvironment(env: DockerCredentialsOptions["env"]): FoundCredenti
   if (username === "" && password === "") return undefined;
   const login = passwordLogin(username, password);
   if (login !== undefined) {
-    return { ...login, origin: "ROOTLIFT_USERNAME and ROOTLIFT_PASSWORD" };
+    return foundLogin(login, "ROOTLIFT_USERNAME and ROOTLIFT_PASSWORD");
   }
   const [set, unset] =
     password === ""

@@ -1,5 +1,6 @@
 import { ImportError, printable } from "../errors.ts";
 import { isObject } from "../oci/json-object.ts";
+import { fieldOf } from "./any-case-field.ts";
 import { identityTokenLogin, passwordLogin, type Login } from "./auth-entry.ts";
 
 /** How a helper says that it has nothing (docker-credential-helpers `credentials/error.go`). */
@@ -22,12 +23,8 @@ export function helperAnswer(stdout: string, label: string): Login | undefined {
     throw failed(`${label} answered with something that is not JSON`);
   }
   if (!isObject(answer)) throw failed(`${label} answered with JSON that is no object`);
-  const fields = new Map<string, unknown>(Object.entries(answer));
   const text = (name: string): string => {
-    const key = [name, ...fields.keys()].find(
-      (one) => fields.has(one) && one.toLowerCase() === name.toLowerCase(),
-    );
-    const value = (key === undefined ? undefined : fields.get(key)) ?? "";
+    const value = fieldOf(answer, name) ?? "";
     if (typeof value === "string") return value;
     throw failed(`${label} answered with JSON whose ${name} is no string`);
   };

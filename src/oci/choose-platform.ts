@@ -19,10 +19,15 @@ export function choosePlatform<T extends Descriptor>(
   const order = acceptablePlatforms(wanted);
   const ranked = images.flatMap((entry) => {
     const rank = entry.platform && rankIn(order, entry.platform);
-    return rank === undefined ? [] : [{ entry, rank }];
+    if (rank === undefined) return [];
+    // Of two that are as good, the one that uses more of what was asked for (containerd `Less`).
+    const features = entry.platform?.osFeatures?.length ?? 0;
+    return [{ entry, rank, features }];
   });
   return {
-    fitting: ranked.toSorted((a, b) => a.rank - b.rank).map(({ entry }) => entry),
+    fitting: ranked
+      .toSorted((a, b) => a.rank - b.rank || b.features - a.features)
+      .map(({ entry }) => entry),
     unmarked: images.filter((entry) => entry.platform === undefined),
   };
 }

@@ -47,13 +47,16 @@ function firstSet(env: Environment, names: readonly string[]): string | undefine
   return names.find((name) => (env[name] ?? "") !== "");
 }
 
-/** Attack ("httpoxy"): a web server hands the header `Proxy: evil` to a CGI program as HTTP_PROXY. */
+/**
+ * Attack ("httpoxy"): a web server hands the header `Proxy: evil` to a CGI program as HTTP_PROXY. In lower case too, as Go:
+ * not every system tells the two names apart.
+ */
 function refuseInCgi(variable: string, env: Environment): void {
-  if (variable !== "HTTP_PROXY" || (env["REQUEST_METHOD"] ?? "") === "") return;
+  if (!/^http_proxy$/i.test(variable) || (env["REQUEST_METHOD"] ?? "") === "") return;
   throw new ImportError(
     "ERR_CONFIG_INVALID",
-    "HTTP_PROXY is not used while REQUEST_METHOD is set: in a CGI program, whoever sends the request chooses it",
-    { hint: "Unset REQUEST_METHOD, or name the proxy in http_proxy or ALL_PROXY." },
+    `${variable} is not used while REQUEST_METHOD is set: in a CGI program, whoever sends the request chooses it`,
+    { hint: "Unset REQUEST_METHOD, or name the proxy in ALL_PROXY." },
   );
 }
 
@@ -92,13 +95,25 @@ function decode(text: string): string | undefined {
 }
 
 function isExempt(url: URL, noProxy: string): boolean {
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const host = unmapped(url.hostname.replace(/^\[(.*)\]$/, "$1"));
   const family = isIP(host);
   if (host === "localhost") return true;
   if (family !== 0 && hostClass(host) === "loopback") return true;
   const port = url.port === "" ? defaultPort(url.protocol) : url.port;
   const target: Target = { host, family, port };
   return noProxy.split(",").some((entry) => covers(entry.trim().toLowerCase(), target));
+}
+
+/** `::ffff:a00:1`, as a WHATWG URL writes it, is IPv4: entries for 10.0.0.1 are meant. */
+function unmapped(host: string): string {
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host) ?? [];
+  if (high === undefined || low === undefined) return host;
+  return `${twoBytes(high)}.${twoBytes(low)}`;
+}
+
+function twoBytes(hex: string): string {
+  const value = Number.parseInt(hex, 16);
+  return `${value >> 8}.${value & 255}`;
 }
 
 function defaultPort(protocol: string): string {
@@ -116,20 +131,24 @@ function covers(entry: string, target: Target): boolean {
   if (host === "" || (port !== "" && port !== target.port)) return false;
   const family = isIP(host);
   if (family !== 0) return inSubnet(target, host, family === 4 ? "32" : "128");
+  // `0.1` is no suffix of 10.0.0.1: addresses have no parent domains.
+  if (target.family !== 0) return false;
   const name = host.startsWith("*.") ? host.slice(1) : host;
-  const ascii = /^[\0-\x7f]*$/.test(name) ? name : domainToASCII(name);
+  // `domainToASCII` reads a URL's host, and so stops at what would end one.
+  const foreign = /[^\0-\x7f]/.test(name) && !/[\s/\\?#@:]/.test(name);
+  const ascii = foreign ? domainToASCII(name) : name;
   if (ascii === "") return false;
   return ascii.startsWith(".")
     ? target.host.endsWith(ascii)
     : target.host === ascii || target.host.endsWith(`.${ascii}`);
 }
 
-/** `host:port`, `[v6]:port`, `[v6]`, or a host or IPv6 address alone. */
+/** `host:port`, `[v6]:port`, `[v6]`, or a host or IPv6 address alone. Go does not know `[v6]` without a port; people do. */
 function splitPort(entry: string): { readonly host: string; readonly port: string } {
-  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(entry);
-  if (bracketed !== null) return { host: bracketed[1] ?? "", port: bracketed[2] ?? "" };
-  const [host = "", port = "", ...more] = entry.split(":");
-  return more.length === 0 ? { host, port } : { host: entry, port: "" };
+  const [, inside = "", port] = /^\[([^\]]*)\](?::(.*))?$/.exec(entry) ?? [];
+  if (port !== undefined || isIP(inside) === 6) return { host: inside, port: port ?? "" };
+  const [host = "", after = "", ...more] = entry.split(":");
+  return more.length === 0 ? { host, port: after } : { host: entry, port: "" };
 }
 
 /** A subnet covers addresses only: names are not looked up, so that what is exempt does not depend on DNS. */

@@ -1,6 +1,7 @@
 import type { Challenge } from "../auth/parse-challenges.ts";
-import { parseChallenges } from "../auth/parse-challenges.ts";
+import { chooseChallenge, parseChallenges } from "../auth/parse-challenges.ts";
 import type { ErrorCode } from "../errors.ts";
+import { ImportError } from "../errors.ts";
 import type { RegistrySaid } from "./error-body.ts";
 import { looksLikeHtml, parseErrorBody, sanitised } from "./error-body.ts";
 import type { Retry } from "./request-failure.ts";
@@ -167,13 +168,7 @@ function unauthorized(facts: AnswerFacts): Family {
   const bearer = challenges.find(
     ({ scheme, params }) => scheme === "bearer" && (params.get("realm") ?? "") !== "",
   );
-  if (facts.sent === "none") {
-    const basic = challenges.some(({ scheme }) => scheme === "basic");
-    const answerable = bearer !== undefined || (basic && facts.basicAtHand === true);
-    const why =
-      challenges.length === 0 ? ", without a WWW-Authenticate that says how to log in" : "";
-    return { code: "ERR_AUTH_REQUIRED", retry: answerable ? "authenticate" : "no", why };
-  }
+  if (facts.sent === "none") return unanswered(challenges, facts.basicAtHand === true);
   const anonymous = facts.sent === "anonymousToken";
   if (facts.sent === "basic") return { code: "ERR_AUTH_DENIED", retry: "no" };
   return {
@@ -181,6 +176,17 @@ function unauthorized(facts: AnswerFacts): Family {
     retry: bearer === undefined || asksForNothingNew(bearer, facts) ? "no" : "refreshToken",
     why: anonymous ? PRIVATE_OR_MISSING : "",
   };
+}
+
+/** The first 401: the question is only whether we can answer it (CH-3). */
+function unanswered(challenges: readonly Challenge[], hasBasic: boolean): Family {
+  try {
+    chooseChallenge(challenges, hasBasic, "it");
+    return { code: "ERR_AUTH_REQUIRED", retry: "authenticate" };
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    return { code: error.code, retry: "no", why: `: ${error.message}` };
+  }
 }
 
 /** `insufficient_scope` for a token that had this very scope: another one would be refused as well. */
@@ -222,6 +228,13 @@ function hintFor(facts: AnswerFacts, family: Family, said: RegistrySaid): string
     return `Check the name; if the image is private, log in with \`docker login ${host}\`.`;
   }
   if (family.code === "ERR_AUTH_DENIED") {
+    // The words of Amazon ECR, whose logins last for 12 hours.
+    if (/authorization token has expired/i.test(said.message)) {
+      return `The stored login for ${host} has expired: log in again, with \`aws ecr get-login-password\` if this is Amazon ECR.`;
+    }
+    if (/read_package|read:packages/.test(said.message)) {
+      return `The token of the stored login for ${host} needs read:packages, and the organisation's single sign-on if it has one.`;
+    }
     return /expired/i.test(said.message)
       ? `The stored login for ${host} has expired: log in again.`
       : `Check that the account of the stored login for ${host} may pull this image.`;

@@ -1,3 +1,4 @@
+import { fieldOf } from "../auth/any-case-field.ts";
 import { printable } from "../errors.ts";
 import { isObject, type JsonObject } from "../oci/json-object.ts";
 
@@ -53,7 +54,12 @@ export function parseErrorBody(body: Uint8Array): RegistrySaid {
 /** Whether a body is a page for people rather than an answer for us. */
 export function looksLikeHtml(body: Uint8Array): boolean {
   const start = new TextDecoder("latin1").decode(body.subarray(0, 1024));
-  return /^(\u00ef\u00bb\u00bf)?\s*<(!doctype html|html|head|body)\b/i.test(start);
+  // XHTML has its prolog first, and front ends put comments before their pages.
+  const page = start.replace(
+    /^(?:\u00ef\u00bb\u00bf)?\s*(?:(?:<\?xml[^>]*\?>|<!--.*?-->)\s*)*/s,
+    "",
+  );
+  return /^<(!doctype html|html|head|body)\b/i.test(page);
 }
 
 /** One line that may go to a terminal. The query of a link is left out: a signed URL is a secret (ERR-1). */
@@ -72,8 +78,8 @@ interface OneError {
 function fromJson(body: JsonObject, depth: number): RegistrySaid {
   const errors = errorsOf(body["errors"]);
   if (errors.length === 0) {
-    const message = ["message", "error_description", "details", "error", "detail"]
-      .map((member) => textOf(body[member]))
+    const message = ["message", "error_description", "details", "error", "detail", "title"]
+      .map((member) => wordsOf(fieldOf(body, member)))
       .find((text) => text !== "");
     return { code: undefined, message: sanitised(message ?? ""), nested: false };
   }
@@ -128,6 +134,11 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A text, or Google's and Azure's `{ "code", "message" }` in its place. */
+function wordsOf(value: unknown): string {
+  return isObject(value) ? textOf(value["message"]) : textOf(value);
 }
 
 function textOf(value: unknown): string {

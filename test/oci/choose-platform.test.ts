@@ -124,3 +124,11 @@ test("a platform fits itself best, and nothing fits another operating system", (
     }),
   );
 });
+
+test("PLAT-3: of entries that fit as well, the one that uses more of the wanted features comes first", () => {
+  const entries = ["linux/arm", "linux(+a)/arm", "linux(+a+b)/arm", "linux(+c)/arm"].map((it) =>
+    entry(it),
+  );
+  const { fitting } = choosePlatform(entries, parsePlatform("linux(+a+b)/arm"));
+  expect(fitting).toEqual([entries[2], entries[1], entries[0]]);
+});

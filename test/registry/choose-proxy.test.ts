@@ -43,12 +43,14 @@ test("a broken proxy does no harm to a request that does not use it", () => {
   expect(chooseProxy("http://other.example/", env)).toBeUndefined();
 });
 
-test("in a CGI program only HTTP_PROXY is refused: no header of a request becomes another variable", () => {
+test("PROXY-1: in a CGI program HTTP_PROXY is refused, however it is written: no header of a request becomes another variable", () => {
   const env = { REQUEST_METHOD: "GET", HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY };
-  expect(() => chooseProxy("http://r.example/", env)).toThrow(/REQUEST_METHOD/);
+  expect(() => chooseProxy("http://r.example/", env)).toThrow(/^HTTP_PROXY .*REQUEST_METHOD/);
   expect(chooseProxy("https://r.example/", env)?.origin).toBe(PROXY);
   const lower = { REQUEST_METHOD: "GET", http_proxy: PROXY };
-  expect(chooseProxy("http://r.example/", lower)?.origin).toBe(PROXY);
+  expect(() => chooseProxy("http://r.example/", lower)).toThrow(/^http_proxy .*REQUEST_METHOD/);
+  const all = { REQUEST_METHOD: "GET", ALL_PROXY: PROXY };
+  expect(chooseProxy("http://r.example/", all)?.origin).toBe(PROXY);
 });
 
 test("the choice names the variable it comes from", () => {
@@ -82,8 +84,18 @@ test.each([
   ["*r.example", "https://a.r.example/", false],
   ["https://r.example", "https://r.example/", false],
   ["bücher.example", "https://xn--bcher-kva.example/", true],
+  ["r.example/bücher", "https://r.example/", false],
   ["r.example.", "https://r.example/", false],
   ["fe80::1%eth0", "https://10.0.0.1/", false],
+  ["0.1", "https://10.0.0.1/", false],
+  [".0.1", "https://10.0.0.1/", false],
+  ["1", "https://192.168.1.1/", false],
+  ["::/0", "https://[::ffff:10.0.0.1]/", false],
+  ["10.0.0.0/8", "https://[::ffff:10.0.0.1]/", true],
+  ["::ffff:10.0.0.0/104", "https://10.9.9.9/", true],
+  ["[r.example]", "https://r.example/", false],
+  ["[r.example]:443", "https://r.example/", true],
+  ["[10.0.0.1]", "https://10.0.0.1/", false],
   [",, ,", "https://r.example/", false],
 ])("NO_PROXY %j and %s: exempt is %j", (noProxy, url, expected) => {
   expect(exempts(noProxy, url)).toBe(expected);

@@ -64,6 +64,18 @@ test("errors nested a thousand deep are read as far as anybody means them", () =
   expect(parse(body).code).toBeUndefined();
 });
 
+test("a page is known behind a prolog and comments, and nothing else is one", () => {
+  const prolog = '\ufeff<?xml version="1.0"?>\n<!-- a\nb --> <html xmlns="x">';
+  expect(looksLikeHtml(Buffer.from(prolog))).toBe(true);
+  expect(looksLikeHtml(Buffer.from('<?xml version="1.0"?><Error>'))).toBe(false);
+  expect(looksLikeHtml(Buffer.from(`${"<!---->".repeat(200)}<html>`))).toBe(false);
+});
+
+test("Google's error object is read, and members in any case", () => {
+  expect(parse('{"error":{"code":403,"message":"no permission"}}').message).toBe("no permission");
+  expect(parse('{"Message":"Forbidden"}').message).toBe("Forbidden");
+});
+
 test("an HTML page is known by its start", () => {
   expect(looksLikeHtml(Buffer.from("  <!DOCTYPE html><html>"))).toBe(true);
   expect(looksLikeHtml(Buffer.from("\u{feff}<HTML lang=en>"))).toBe(true);
