@@ -1,4 +1,5 @@
 import { throwIfCancelled } from "./errors.ts";
+import { ImportSoFar, withShortage } from "./import-shortage.ts";
 import type { ResolvedImage } from "./oci/image.ts";
 import { formatPlatform } from "./oci/parse-platform.ts";
 import { summarizeImage } from "./oci/summarize-image.ts";
@@ -50,7 +51,9 @@ export async function importImage(request: ImportRequest): Promise<RegisteredIma
   return withinMemory(request, runImport);
 }
 
-async function runImport(request: ImportRequest): Promise<RegisteredImage> {
+async function runImport(given: ImportRequest): Promise<RegisteredImage> {
+  const soFar = new ImportSoFar();
+  const request = { ...given, emit: soFar.follow(given.emit) };
   const { format } = request;
   const pool = startWorkerPool(request.workers);
   try {
@@ -66,7 +69,7 @@ async function runImport(request: ImportRequest): Promise<RegisteredImage> {
     try {
       await sink.prepare();
       const image = await resolveForPull(request);
-      const sealed = await place(request, { image, pool, sink });
+      const sealed = await place(request, { image, pool, sink, soFar });
       return await timedPhase(request.recordTiming, "commit", () =>
         commit(request, { image, sealed, ingest }),
       );
@@ -74,9 +77,13 @@ async function runImport(request: ImportRequest): Promise<RegisteredImage> {
       // A worker may be in the middle of a write: the staging place goes when all are quiet. What cannot be removed now
       // is removed by the next run; the first error is the one to tell.
       await pool.close();
+      const told = await withShortage(error, () => soFar.needs(format.format), {
+        format: format.format,
+        stagingPath: ingest.stagingPath,
+      });
       await Promise.allSettled([sink.abort()]);
       await Promise.allSettled([ingest.abort()]);
-      throw error;
+      throw told;
     }
   } finally {
     await pool.close();
@@ -87,15 +94,18 @@ interface PlacingParts {
   readonly image: ResolvedImage;
   readonly pool: WorkerPool;
   readonly sink: Sink;
+  readonly soFar: ImportSoFar;
 }
 
 /** Pulls and seals; a sink that guessed wrong how large the layers are gets a second attempt. */
 async function place(request: ImportRequest, parts: PlacingParts): Promise<SealedRootfs> {
-  const { image, pool, sink } = parts;
+  const { image, pool, sink, soFar } = parts;
   let order: LayerOrder | undefined = sink.begin(imageToPlace(image));
   for (;;) {
+    soFar.tree = undefined;
     try {
       const tree = await pullImage(request, { ...parts, order });
+      soFar.tree = tree;
       return await timedPhase(request.recordTiming, "seal", () =>
         seal(request, { tree, pool, sink }),
       );

@@ -1,4 +1,5 @@
 import { importImage } from "../import-image.ts";
+import { withLeastShortage } from "../import-shortage.ts";
 import { summarizeImage } from "../oci/summarize-image.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
 import { carefulEmitter, createEventQueue } from "./import-events.ts";
@@ -68,6 +69,8 @@ export async function importSandboxImage(
     emit({ type: "done" });
     throwListenerError();
     return record;
+  } catch (error) {
+    throw withLeastShortage(error);
   } finally {
     timing.end();
   }

@@ -1,6 +1,8 @@
+import { diskFull, isNoRoom } from "../disk-full.ts";
 import { ImportError, type ErrorCode } from "../errors.ts";
 
-const FULL = new Set(["ENOSPC", "EDQUOT"]);
+const FULL_HINT =
+  "Free space (or inodes) on that file system, or choose another place with --output or ROOTLIFT_HOME.";
 
 /** The errno's name of a failed system call, by koffi or by Node; undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
@@ -17,14 +19,8 @@ export function errnoOf(error: unknown): string | undefined {
 export function ioError(error: unknown, doing: string, place: string): unknown {
   const errno = errnoOf(error);
   if (errno === undefined) return error;
+  if (isNoRoom(errno)) return diskFull({ doing, place, errno, hint: FULL_HINT, cause: error });
   const context = { cause: error, details: { path: place, errno } };
-  if (FULL.has(errno)) {
-    const what = errno === "EDQUOT" ? "the disk quota is used up" : "no space is left";
-    return new ImportError("ERR_DISK_FULL", `cannot ${doing}: ${what} at ${place}`, {
-      ...context,
-      hint: "Free space (or inodes) on that file system, or choose another place with --output or ROOTLIFT_HOME.",
-    });
-  }
   const { code, why } = REASONS[errno] ?? { code: "ERR_OUTPUT_IO", why: undefined };
   const text = why === undefined ? errno : `${why} (${errno})`;
   return new ImportError(code, `cannot ${doing} at ${place}: ${text}`, {
@@ -44,7 +40,7 @@ const REASONS: Readonly<
   EMFILE: { code: "ERR_OUTPUT_IO", why: "too many open files" },
   ENAMETOOLONG: { code: "ERR_NAME_TOO_LONG", why: "the file system takes no name that long" },
   EMLINK: { code: "ERR_LIMIT_EXCEEDED", why: "the file system allows no more links" },
-  EFBIG: { code: "ERR_LIMIT_EXCEEDED", why: "the file system takes no file that large" },
+  EFBIG: { code: "ERR_LIMIT_EXCEEDED", why: "no file may become that large" },
 };
 
 const OTHER_PLACE = "Choose another place with --output or ROOTLIFT_HOME.";
@@ -56,5 +52,6 @@ const HINTS: Readonly<Record<string, string | undefined>> = {
   EMFILE: "Raise the limit of open files (ulimit -n).",
   ENAMETOOLONG: "Use a file system that holds such names, e.g. ext4.",
   EMLINK: "Use a file system that allows more links, e.g. xfs.",
-  EFBIG: "Use a file system that holds such files, e.g. xfs.",
+  EFBIG:
+    "Raise the limit of file sizes (ulimit -f), or use a file system that holds such files, e.g. xfs.",
 };

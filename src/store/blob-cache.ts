@@ -2,7 +2,6 @@ import { constants } from "node:fs";
 import { open, rename, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { printable } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { blobPath, incomingPath, makeCacheDirectory, makeRoom } from "./blob-files.ts";
 import { lockNewIngest, type IngestLock } from "./ingest-lock.ts";
@@ -102,7 +101,7 @@ export class BlobCache {
       this.#writers.add(writer);
       return writer;
     } catch (error) {
-      this.#giveUp(reasonOf(error));
+      this.#giveUp(reasonOf(error, incoming));
       return undefined;
     }
   }
@@ -148,7 +147,7 @@ export class BlobCache {
           const failed = ended === undefined;
           // At once: the import itself may be short of the room.
           await discard();
-          if (failed) this.#giveUp(reasonOf(error));
+          if (failed) this.#giveUp(reasonOf(error, path));
         }
       },
       commit: () => (position === sizeBytes ? end(() => this.#publish(path, digest)) : discard()),
@@ -168,7 +167,7 @@ export class BlobCache {
     } catch (error) {
       await unlink(path).catch(() => undefined);
       // The cache was deleted meanwhile: that is everybody's right.
-      if (errnoOf(error) !== "ENOENT") this.#giveUp(reasonOf(error));
+      if (errnoOf(error) !== "ENOENT") this.#giveUp(reasonOf(error, target));
     }
   }
 }
@@ -211,7 +210,6 @@ function cachedBlob(handle: FileHandle, path: string): CachedBlob {
   };
 }
 
-function reasonOf(error: unknown): string {
-  const { message } = fileError(error, "write", "it");
-  return printable(message.replace(/^cannot write it: /, ""), 4096);
+function reasonOf(error: unknown, path: string): string {
+  return fileError(error, "write", path).message;
 }

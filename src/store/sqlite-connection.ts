@@ -1,16 +1,14 @@
-import { statfsSync } from "node:fs";
-import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
+import { diskFull, diskRoom } from "../disk-full.ts";
 import { ImportError, printable } from "../errors.ts";
-import { corrupt } from "./store-error.ts";
+import { corrupt, NO_SPACE_HINT } from "./store-error.ts";
 
 /** How long SQLite itself waits for a lock. Short: it blocks the event loop, which may be drawing progress. */
 const LOCK_WAIT_MS = 100;
 /** How long a call waits for other processes. Two hundred of them at once, on a slow disk, stay well below. */
 const BUSY_DEADLINE_MS = 120_000;
 const MAX_BACK_OFF_MS = 250;
-const NO_SPACE_HINT = "Free some space, or choose another place for the store ($ROOTLIFT_HOME).";
 
 /** Primary result codes (sqlite3.h). The extended code has more above the low byte. */
 const SQLITE = {
@@ -165,10 +163,7 @@ function sqliteError(error: unknown, path: string): ImportError {
   if (isDamage(error)) return corrupt(path, why, error);
   switch (sqliteCode(error)) {
     case SQLITE.full:
-      return new ImportError("ERR_DISK_FULL", `cannot write the catalog ${place}: ${why}`, {
-        ...context,
-        hint: NO_SPACE_HINT,
-      });
+      return catalogFull(place, error);
     case SQLITE.readOnly:
     case SQLITE.cannotOpen:
       return notWritable(path, why, error);
@@ -189,23 +184,15 @@ function sqliteError(error: unknown, path: string): ImportError {
 
 function notWritable(path: string, why: string, cause: unknown): ImportError {
   const place = printable(path, 4096);
-  const context = { cause, details: { path: place } };
-  if (isOutOfInodes(dirname(path))) {
-    const message = `cannot write the catalog ${place}: the file system has no inodes left`;
-    return new ImportError("ERR_DISK_FULL", message, { ...context, hint: NO_SPACE_HINT });
-  }
+  // SQLite keeps the errno to itself.
+  if (diskRoom(path)?.inodes?.free === 0) return catalogFull(place, cause);
   return new ImportError("ERR_STORE_IO", `cannot open the catalog ${place} for writing: ${why}`, {
-    ...context,
+    cause,
+    details: { path: place },
     hint: "Run as the user who owns the store, or choose another place ($ROOTLIFT_HOME).",
   });
 }
 
-/** SQLite keeps the errno to itself. */
-function isOutOfInodes(directory: string): boolean {
-  try {
-    const { files, ffree } = statfsSync(directory);
-    return files > 0 && ffree === 0;
-  } catch {
-    return false;
-  }
+function catalogFull(place: string, cause: unknown): ImportError {
+  return diskFull({ doing: "write the catalog", place, hint: NO_SPACE_HINT, cause });
 }

@@ -1,3 +1,4 @@
+import { diskFull, isNoRoom } from "../disk-full.ts";
 import { ImportError, printable } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 
@@ -5,8 +6,8 @@ import type { ErrorCode } from "../errors.ts";
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EBUSY: "it is in use, or a mount point",
-  EDQUOT: "the disk quota is used up",
   EEXIST: "something is there already",
+  EFBIG: "no file may become that large (ulimit -f)",
   EIO: "the device reports an error",
   EISDIR: "it is a directory",
   ELOOP: "a symbolic link leads nowhere, or in a circle",
@@ -14,7 +15,6 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the name is too long",
   ENFILE: "the system has too many open files",
   ENOENT: "it does not exist",
-  ENOSPC: "no space left on the device",
   ENOTDIR: "it is not a directory",
   ENOTEMPTY: "it is not empty",
   EPERM: "operation not permitted",
@@ -30,7 +30,8 @@ const HINTS: Readonly<Record<string, string>> = {
   EMFILE: "Raise the limit with `ulimit -n`.",
 };
 
-const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
+export const NO_SPACE_HINT =
+  "Free some space, or choose another place for the store ($ROOTLIFT_HOME).";
 
 /** `ENOENT` and the like; undefined for anything that is no system error. */
 export function errnoOf(error: unknown): string | undefined {
@@ -51,11 +52,14 @@ export function fileError(
 ): ImportError {
   if (error instanceof ImportError) return error;
   const errno = errnoOf(error) ?? "";
-  const reason = REASONS[errno] ?? printable(error instanceof Error ? error.message : "unknown");
   const place = printable(path, 4096);
-  const noSpace = NO_SPACE.has(errno);
-  const hint = noSpace ? "Free some space, or choose another place." : HINTS[errno];
-  return new ImportError(noSpace ? "ERR_DISK_FULL" : code, `cannot ${doing} ${place}: ${reason}`, {
+  if (isNoRoom(errno)) {
+    const hint = "Free some space, or choose another place.";
+    return diskFull({ doing, place, errno, hint, cause: error });
+  }
+  const reason = REASONS[errno] ?? printable(error instanceof Error ? error.message : "unknown");
+  const hint = HINTS[errno];
+  return new ImportError(code, `cannot ${doing} ${place}: ${reason}`, {
     cause: error,
     details: { path: place, ...(errno === "" ? {} : { errno }) },
     ...(hint === undefined ? {} : { hint }),

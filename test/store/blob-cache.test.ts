@@ -197,7 +197,11 @@ test("a disk that is full in mid-blob gets its room back at once", { timeout: 30
   expect(run.stderr).toBe("");
   expect(JSON.parse(run.stdout)).toEqual({
     began: true,
-    warnings: ["the blob cache takes no more layers: no space left on the device"],
+    warnings: [
+      expect.stringMatching(
+        /^the blob cache takes no more layers: cannot write: no space is left at .*blobs\/incoming/,
+      ),
+    ],
     temporary: [expect.stringMatching(/\.lock$/)],
     more: false,
     found: false,

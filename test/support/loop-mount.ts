@@ -37,20 +37,33 @@ export async function withMounted<Result>(
   return result;
 }
 
-interface Mount {
+export interface Mount {
+  /** Of its root directory, for this process. No open file may outlive the mount. */
   readonly rootPath: string;
+  /** In its own mount namespace, which is that of the process `pid`: for `nsenter`. */
+  readonly mountPoint: string;
+  readonly pid: number;
   release(): Promise<void>;
 }
 
 async function mountImage(imagePath: string, access: MountAccess): Promise<Mount> {
-  const mountPoint = mkdtempSync(join(tmpdir(), "rootlift-mount-"));
   // noload: an image fresh from the writer has nothing to replay, and must be readable without.
   const options = { "read-only": "loop,ro,noload", "read-write": "loop,rw", erofs: "loop,ro" }[
     access
   ];
   const type = access === "erofs" ? "erofs" : "ext4";
+  return holdMount({ type, options, source: imagePath });
+}
+
+/** Mounts whatever mount(8) takes, until it is released. Takes root. @throws Error when the kernel refuses it */
+export async function holdMount(what: {
+  readonly type: string;
+  readonly options: string;
+  readonly source: string;
+}): Promise<Mount> {
+  const mountPoint = mkdtempSync(join(tmpdir(), "rootlift-mount-"));
   const namespace = ["--mount", "--propagation", "private"];
-  const holder = ["sh", "-c", HOLDER, "sh", options, imagePath, mountPoint, type];
+  const holder = ["sh", "-c", HOLDER, "sh", what.options, what.source, mountPoint, what.type];
   const child = spawn("unshare", [...namespace, ...holder], { stdio: "pipe" });
   const said = text(child.stderr);
   const ended = new Promise<number | null>((settle) => {
@@ -61,10 +74,11 @@ async function mountImage(imagePath: string, access: MountAccess): Promise<Mount
     child.stdin.end();
     const exitCode = await ended;
     rmdirSync(mountPoint);
-    if (exitCode !== 0) throw new Error(`the mount of ${imagePath} failed: ${await said}`);
+    if (exitCode !== 0) throw new Error(`the mount of ${what.source} failed: ${await said}`);
   };
   if ((await firstLine(child.stdout)) !== "mounted") await release();
-  return { rootPath: `/proc/${child.pid}/root${mountPoint}`, release };
+  const pid = child.pid ?? 0;
+  return { rootPath: `/proc/${pid}/root${mountPoint}`, mountPoint, pid, release };
 }
 
 async function firstLine(stream: NodeJS.ReadableStream): Promise<string | undefined> {

@@ -426,7 +426,9 @@ test("a full disk is ERR_DISK_FULL, names the place, and abort gives the space b
     );
     const inodes = await importErrorFrom(sealAt(rootfsPath, many));
     expect(inodes.code).toBe("ERR_DISK_FULL");
-    expect(inodes.message).toMatch(/^cannot write "f\d+": no space is left at .*rootfs$/);
+    expect(inodes.message).toMatch(
+      /^cannot write "f\d+": no inodes are left \(all 300 are in use\) at .*rootfs$/,
+    );
     expect(readdirSync(staging)).toEqual([]);
   } finally {
     execFileSync("umount", [staging]);
