@@ -45,6 +45,12 @@ export function memoryBlob(bytes: Uint8Array): StoredBlob {
   };
 }
 
+export async function wholeOf(blob: StoredBlob): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of blob.read(0, blob.sizeBytes)) parts.push(part);
+  return Buffer.concat(parts);
+}
+
 /** Files named by their digest below `directory`, which is removed at `close`. */
 export function diskBlobStore(directory: string): BlobStore {
   mkdirSync(directory, { recursive: true });

@@ -1,15 +1,15 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
-import { createServer } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestCertificate } from "../self-signed-certificate.ts";
 import { selfSignedCertificate } from "../self-signed-certificate.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { diskBlobStore, memoryBlob, memoryBlobStore } from "./blob-store.ts";
-import type { Faults } from "./faults.ts";
+import type { ConnectionFront } from "./connection-front.ts";
+import { startConnectionFront } from "./connection-front.ts";
+import type { ConnectionFault, Faults } from "./faults.ts";
 import { FaultList } from "./faults.ts";
+import { closeServer, portOf, startListening } from "./listening-server.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import type { PullOptions } from "./pull-api.ts";
 import { answerContent, sendError } from "./pull-api.ts";
@@ -39,6 +39,17 @@ export interface TestRegistryOptions {
   readonly delayMs?: number;
   readonly connectDelayMs?: number;
   readonly port?: number;
+  /** Of this machine, to listen on; default 127.0.0.1. */
+  readonly address?: string;
+  /** What it serves, shared with other registries and not closed with this one; default: nothing yet. */
+  readonly content?: RegistryContent;
+  /** Connections can fail before anything is said: `ConnectionFault`, `refuseConnections`. Default false. */
+  readonly connectionFaults?: boolean;
+}
+
+export interface RegistryContent {
+  readonly blobs: BlobStore;
+  readonly manifests: ManifestStore;
 }
 
 export interface RequestRecord {
@@ -82,26 +93,45 @@ export interface TestRegistry {
   ): string;
   /** Layers, config and manifest. @returns the manifest's digest */
   addImage(repository: string, tag: string, image: TestImage): Promise<string>;
+  /** With `connectionFaults`: nobody listens at its port until `acceptConnections`. */
+  refuseConnections(): void;
+  acceptConnections(): Promise<void>;
   /** Ends every connection and both servers. */
   close(): Promise<void>;
 }
 
+const LOOPBACK = "127.0.0.1";
 /** Of a signed URL: characters that a careless client would encode again (registry-cases RED-5). */
 const SIGNATURE = "X-Sig=a%2Fb+c~d%3D&e=1";
 
 export async function startTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   const certificate = certificateOf(options);
   const state = new RegistryState(options);
-  const registry = await listen(certificate, options.port ?? 0, (request, response) =>
-    state.answerRegistry(request, response),
+  const { port = 0, connectionFaults = false, address = LOOPBACK } = options;
+  const registry = await startListening(
+    certificate,
+    { port: connectionFaults ? 0 : port, address },
+    (request, response) => state.answerRegistry(request, response),
   );
-  const cdn = await listen(certificate, 0, (request, response) =>
+  const cdn = await startListening(certificate, { port: 0, address }, (request, response) =>
     state.answerCdn(request, response),
   );
+  const fronts: ConnectionFront[] = [];
+  const hostOf = async (server: Server, on: ConnectionFault["on"], at: number): Promise<string> => {
+    if (!connectionFaults) return `${address}:${portOf(server)}`;
+    const front = await startConnectionFront(server, {
+      address,
+      port: at,
+      faults: state.faults,
+      on,
+    });
+    fronts.push(front);
+    return `${address}:${front.port}`;
+  };
   const scheme = certificate === undefined ? "http" : "https";
-  const host = hostOf(registry);
+  const host = await hostOf(registry, "registry connection", port);
   state.url = `${scheme}://${host}`;
-  state.cdnUrl = `${scheme}://${hostOf(cdn)}`;
+  state.cdnUrl = `${scheme}://${await hostOf(cdn, "cdn connection", 0)}`;
   return {
     host,
     url: state.url,
@@ -118,9 +148,12 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     addManifest: (repository, tag, bytes, mediaType) =>
       state.manifests.put(repository, tag, bytes, mediaType),
     addImage: (repository, tag, image) => state.addImage(repository, tag, image),
+    refuseConnections: () => fronts[0]?.refuse(),
+    acceptConnections: async () => fronts[0]?.listen(),
     close: async () => {
+      await Promise.all(fronts.map((front) => front.close()));
       await Promise.all([registry, cdn].map(closeServer));
-      state.blobs.close();
+      if (options.content === undefined) state.blobs.close();
     },
   };
 }
@@ -132,7 +165,7 @@ class RegistryState {
   openAnswers = 0;
   readonly violations: string[] = [];
   readonly faults = new FaultList();
-  readonly manifests = new ManifestStore();
+  readonly manifests: ManifestStore;
   readonly blobs: BlobStore;
   readonly tokens: TokenServer | undefined;
   readonly #options: TestRegistryOptions;
@@ -144,8 +177,10 @@ class RegistryState {
 
   constructor(options: TestRegistryOptions) {
     this.#options = options;
+    const { directory, content } = options;
+    this.manifests = content?.manifests ?? new ManifestStore();
     this.blobs =
-      options.directory === undefined ? memoryBlobStore() : diskBlobStore(options.directory);
+      content?.blobs ?? (directory === undefined ? memoryBlobStore() : diskBlobStore(directory));
     this.#uploads = new Uploads(this.blobs);
     this.tokens = options.auth?.mode === "bearer" ? new TokenServer(options.auth) : undefined;
   }
@@ -297,13 +332,15 @@ class RegistryState {
 
   async #answerToken(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = this.faults.take("token", { ranged: false });
-    if (fault !== undefined) {
+    const answer = await this.tokens?.answerTo(request);
+    const headers = { "content-type": answer?.mediaType ?? "" };
+    if (fault !== undefined || answer?.status === 200) {
+      const content = answer && { blob: memoryBlob(Buffer.from(answer.body)), headers };
       const options = { fault, delayMs: 0, bytesPerSecond: undefined };
-      await answerContent(request, response, undefined, options);
-      return;
-    }
-    if (this.tokens === undefined) sendError(response, 404, "NAME_UNKNOWN", "no token server");
-    else await this.tokens.answer(request, response);
+      await answerContent(request, response, content, options);
+    } else if (answer === undefined) {
+      sendError(response, 404, "NAME_UNKNOWN", "no token server");
+    } else response.writeHead(answer.status, headers).end(answer.body);
   }
 
   #admits(request: IncomingMessage, repository: string, action: "pull" | "push"): boolean {
@@ -365,39 +402,4 @@ function certificateOf(options: TestRegistryOptions): TestCertificate | undefine
   if (options.tls === undefined || options.tls === false) return undefined;
   if (options.tls !== true) return options.tls;
   return selfSignedCertificate({ names: ["127.0.0.1", "localhost"] });
-}
-
-async function listen(
-  certificate: TestCertificate | undefined,
-  port: number,
-  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<Server> {
-  const listener: RequestListener = (request, response) => {
-    answer(request, response).catch((error: unknown) => response.destroy(asError(error)));
-  };
-  const server: Server =
-    certificate === undefined
-      ? createServer(listener)
-      : createTlsServer({ key: certificate.keyPem, cert: certificate.certificatePem }, listener);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
-  });
-  return server;
-}
-
-function asError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value));
-}
-
-function hostOf(server: Server): string {
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return `127.0.0.1:${address.port}`;
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeAllConnections();
-  await closed;
 }

@@ -14,6 +14,8 @@ export interface BearerOptions {
   readonly anonymousPull?: boolean;
   /** How long a token is really accepted; default 300. */
   readonly tokenSeconds?: number;
+  /** How many requests a token is good for; default: all until it expires. */
+  readonly tokenUses?: number;
   /** What `expires_in` says; default `tokenSeconds`. `null`: nothing. */
   readonly expiresIn?: number | null;
   /** Status of every POST, for servers that know only GET. */
@@ -22,6 +24,16 @@ export interface BearerOptions {
   readonly member?: "token" | "access_token";
   /** How long a token request takes; default 0. */
   readonly delayMs?: number;
+  /** What a token says, for registries that read it themselves. Default: nothing. */
+  readonly mint?: (grant: TokenGrant) => string;
+}
+
+/** What a token is good for, and for how long. */
+export interface TokenGrant {
+  readonly user: string | undefined;
+  /** `repository:team/app:pull` */
+  readonly scopes: readonly string[];
+  readonly seconds: number;
 }
 
 export interface TokenRequestRecord {
@@ -34,6 +46,13 @@ export interface TokenRequestRecord {
 interface Grant {
   readonly scopes: readonly string[];
   readonly expiresAt: number;
+  usesLeft: number;
+}
+
+export interface TokenAnswer {
+  readonly status: number;
+  readonly mediaType: string;
+  readonly body: string;
 }
 
 /** Issues opaque tokens and knows what each is good for. */
@@ -54,11 +73,18 @@ export class TokenServer {
   accepts(token: string, repository: string, action: "pull" | "push"): boolean {
     if (this.#options.registryTokens?.includes(token) === true) return true;
     const grant = this.#grants.get(token);
-    if (grant === undefined || grant.expiresAt <= Date.now()) return false;
+    if (grant === undefined || grant.expiresAt <= Date.now() || grant.usesLeft <= 0) return false;
+    grant.usesLeft -= 1;
     return repository === "" || grant.scopes.some((scope) => covers(scope, repository, action));
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, mediaType, body } = await this.answerTo(request);
+    response.writeHead(status, { "content-type": mediaType }).end(body);
+  }
+
+  /** The same for whoever sends it otherwise. */
+  async answerTo(request: IncomingMessage): Promise<TokenAnswer> {
     const post = request.method === "POST";
     const url = new URL(request.url ?? "/", "http://token.invalid");
     const fields = post ? new URLSearchParams(await text(request)) : url.searchParams;
@@ -67,29 +93,33 @@ export class TokenServer {
     }
     if (post && this.#options.postStatus !== undefined) {
       this.#record(request, fields, undefined, false);
-      response.writeHead(this.#options.postStatus).end("no such method");
-      return;
+      return {
+        status: this.#options.postStatus,
+        mediaType: "text/plain",
+        body: "no such method",
+      };
     }
     const user = post ? this.#userOfForm(fields) : this.#userOfHeader(request);
     const anonymous = this.#options.anonymousPull ?? this.#options.users === undefined;
     const granted = user !== null && (user !== undefined || anonymous);
     this.#record(request, fields, user ?? undefined, granted);
     if (!granted) {
-      response.writeHead(401, { "content-type": "application/json" });
-      response.end(JSON.stringify({ details: "incorrect username or password" }));
-      return;
+      return json(401, { details: "incorrect username or password" });
     }
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify(this.#issue(scopesOf(fields), user === undefined)));
+    return json(200, this.#issue(scopesOf(fields), user ?? undefined));
   }
 
-  #issue(scopes: readonly string[], anonymous: boolean): Record<string, string | number> {
-    const token = `fake-token-${randomBytes(24).toString("hex")}`;
+  #issue(asked: readonly string[], user: string | undefined): Record<string, string | number> {
     const seconds = this.#options.tokenSeconds ?? 300;
-    const pullOnly = scopes.map((scope) => scope.replace(/:[^:]*$/, ":pull"));
+    const pullOnly = asked.map((scope) => scope.replace(/:[^:]*$/, ":pull"));
+    const scopes = user === undefined ? pullOnly : asked;
+    const token =
+      this.#options.mint?.({ user, scopes, seconds }) ??
+      `fake-token-${randomBytes(24).toString("hex")}`;
     this.#grants.set(token, {
-      scopes: anonymous ? pullOnly : scopes,
+      scopes,
       expiresAt: Date.now() + seconds * 1000,
+      usesLeft: this.#options.tokenUses ?? Infinity,
     });
     const expiresIn = this.#options.expiresIn === undefined ? seconds : this.#options.expiresIn;
     return {
@@ -126,6 +156,10 @@ export class TokenServer {
   ): void {
     this.requests.push({ method: request.method ?? "", scopes: scopesOf(fields), user, granted });
   }
+}
+
+function json(status: number, value: object): TokenAnswer {
+  return { status, mediaType: "application/json", body: JSON.stringify(value) };
 }
 
 /** User and password of an `Authorization: Basic` header. */
