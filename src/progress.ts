@@ -36,6 +36,21 @@ export type ImportEvent =
       readonly attempt: number;
       readonly delayMs: number;
     }
+  | {
+      /** A request to a registry, a token server or wherever they send us has ended. */
+      readonly type: "request";
+      readonly method: string;
+      /** Without its query, which may be a secret. */
+      readonly url: string;
+      readonly range?: string;
+      /** None: no answer came. */
+      readonly status?: number;
+      /** Of the body. */
+      readonly receivedBytes: number;
+      readonly durationMs: number;
+      /** Why the answer did not come whole. */
+      readonly failure?: string;
+    }
   | { readonly type: "phase"; readonly phase: "pull" | "seal" | "commit" }
   /** Where the time went, when that was asked for. After a success only. */
   | { readonly type: "timings"; readonly timings: ImportTimings }

@@ -3,6 +3,7 @@ import { summarizeImage } from "../oci/summarize-image.ts";
 import type { ResolvedImage } from "../oci/image.ts";
 import type { ImportTimings } from "../progress.ts";
 import { cancellable } from "./cancellable.ts";
+import { withinTime } from "./deadline.ts";
 import { carefulEmitter } from "./import-events.ts";
 import { pullSettings, wholeNumber } from "./import-settings.ts";
 import { openImportTiming } from "./import-timing.ts";
@@ -27,7 +28,8 @@ export async function benchSandboxImage(
   const { emit, throwListenerError } = carefulEmitter(listener ?? (() => undefined));
   const settings = pullSettings(reference, options, options.env ?? process.env);
   const count = wholeNumber("runs", options.runs ?? 1);
-  const signal = cancellable(options.signal, "the benchmark was cancelled");
+  const { timeoutMs } = settings;
+  const cancelled = cancellable(options.signal, "the benchmark was cancelled");
   const { trace } = options;
   const timing = openImportTiming({ timings: true, trace, title: `bench ${reference}`, emit });
   const { recordTiming } = timing;
@@ -38,8 +40,10 @@ export async function benchSandboxImage(
       const which = count === 1 ? "" : ` (run ${run} of ${count})`;
       emit({ type: "status", message: `Pulling ${reference.trim()}, keeping nothing${which}...` });
       const began = timing.beginRun();
-      image = await withSource(reference, { settings, emit }, (source) =>
-        benchImage({ ...settings, source, signal, emit, recordTiming }),
+      image = await withinTime({ job: "pull", timeoutMs }, cancelled, (signal) =>
+        withSource(reference, { settings, emit }, (source) =>
+          benchImage({ ...settings, source, signal, emit, recordTiming }),
+        ),
       );
       runs.push(began.report());
     }

@@ -6,6 +6,7 @@ import type { PullRequest } from "../pull-image.ts";
 import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { deriveImageName } from "../oci/image-name.ts";
 import { hostPlatform, parsePlatform } from "../oci/parse-platform.ts";
+import type { Patience } from "../registry/request-timing.ts";
 import type { OpenSourceOptions, WantedPlatform } from "../source/image-source.ts";
 import { blobCacheBytes } from "./blob-cache-setting.ts";
 import { mirrorSettings } from "./mirror-settings.ts";
@@ -31,17 +32,22 @@ const FORMATS: readonly ImageFormat[] = ["ext4", "erofs", "dir", "tar"];
 const DEFAULT_FORMAT: ImageFormat = "ext4";
 const DEFAULT_CONCURRENCY = 8;
 const MOST_CONNECTIONS = 64;
+/** Timers of Node end at 24 days. */
+const MOST_SECONDS = 604_800;
 
 /** What is known only when it begins. */
 type Running = "source" | "store" | "toolVersion" | "signal" | "emit" | "recordTiming";
 
 /** A pull's options with every default filled in and every number checked. */
 export interface PullSettings extends Omit<PullRequest, Running> {
+  /** For all of it; undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined;
   readonly source: Omit<OpenSourceOptions, "onRetry">;
 }
 
 /** The same of an import. */
 export interface ImportSettings extends Omit<ImportRequest, Running> {
+  readonly timeoutMs: number | undefined;
   readonly dockerCompat: boolean;
   /** undefined: no blob cache. */
   readonly blobCacheBytes: number | undefined;
@@ -92,8 +98,9 @@ export function pullSettings(
   const wanted = wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY);
   const concurrency = Math.min(wanted, MOST_CONNECTIONS);
   const limits = mergeLimits(options.limits ?? {});
-  const { builderDiskMb } = options;
+  const { builderDiskMb, timeoutSecs } = options;
   return {
+    timeoutMs: timeoutSecs === undefined ? undefined : milliseconds("timeoutSecs", timeoutSecs),
     platform: wantedPlatform(options.platform),
     workers: workersFor(options.cpus ?? DEFAULT_CPUS),
     memoryBytes: memoryBytes(options.memoryMb ?? DEFAULT_MEMORY_MB),
@@ -109,9 +116,27 @@ export function pullSettings(
       plainHttp: options.plainHttp ?? false,
       insecure: options.insecure ?? false,
       mirrors: mirrorSettings(options, env),
+      patience: patience(options),
       userAgent: `rootlift/${VERSION}`,
     },
   };
+}
+
+function patience({ retries, stallTimeoutSecs }: PullSandboxImageOptions): Patience {
+  if (retries !== undefined && !(Number.isSafeInteger(retries) && retries >= 0)) {
+    throw invalid("retries", retries, "a whole number, 0 or more");
+  }
+  return {
+    ...(retries === undefined ? {} : { retries }),
+    ...(stallTimeoutSecs === undefined
+      ? {}
+      : { stallMs: milliseconds("stallTimeoutSecs", stallTimeoutSecs) }),
+  };
+}
+
+function milliseconds(what: string, seconds: number): number {
+  if (seconds > 0 && seconds <= MOST_SECONDS) return Math.ceil(seconds * 1000);
+  throw invalid(what, seconds, `a number of seconds above 0, and at most ${MOST_SECONDS} (a week)`);
 }
 
 function imageName(reference: string, registeredName: string | undefined): string {

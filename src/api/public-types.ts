@@ -38,6 +38,12 @@ export interface PullSandboxImageOptions {
   readonly insecure?: boolean;
   /** Connections for layers, and so layers pulled side by side; default 8. */
   readonly concurrency?: number;
+  /** Repetitions of one request to a registry without progress; default 5. */
+  readonly retries?: number;
+  /** Seconds that a host may be silent before its connection is given up and tried again; default 30. */
+  readonly stallTimeoutSecs?: number;
+  /** Seconds for all of it, then it is given up with ERR_TIMEOUT; default: as long as it takes. */
+  readonly timeoutSecs?: number;
   /** Default true: connections that no layer uses fetch parts of a large one, where one is too slow for the decoder. */
   readonly ranges?: boolean;
   /**

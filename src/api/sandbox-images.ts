@@ -2,6 +2,7 @@ import { importImage } from "../import-image.ts";
 import { withLeastShortage } from "../import-shortage.ts";
 import { summarizeImage } from "../oci/summarize-image.ts";
 import type { ImportEvent, OnEvent } from "../progress.ts";
+import { withinTime } from "./deadline.ts";
 import { carefulEmitter, createEventQueue } from "./import-events.ts";
 import { importSettings, type ImportSettings } from "./import-settings.ts";
 import { openImportTiming } from "./import-timing.ts";
@@ -44,7 +45,6 @@ export async function importSandboxImage(
   const listener = deps.emit ?? options.onEvent ?? (options.verbose === true ? printEvent : ignore);
   const { emit, throwListenerError } = carefulEmitter(listener);
   const settings = importSettings(reference, options, options.env ?? process.env);
-  const signal = options.signal ?? new AbortController().signal;
   emit({ type: "status", message: `Importing registry image ${reference.trim()}...` });
   emit({ type: "status", message: `Selected image name: ${settings.name}` });
   warnAbout(settings, emit);
@@ -53,15 +53,25 @@ export async function importSandboxImage(
   const { recordTiming } = timing;
   const run = timing.beginRun();
   try {
-    const record = await withSource(reference, { settings, emit }, (source) =>
-      withStore(options, async (store) => {
-        const { homePath } = store;
-        const cache = { homePath, limitBytes: settings.blobCacheBytes, emit };
-        return withBlobCache(source, cache, async (cached) => {
-          const parts = { source: cached, store, toolVersion: VERSION, signal, emit, recordTiming };
-          return sandboxTemplate(await importImage({ ...settings, ...parts }));
-        });
-      }),
+    const { timeoutMs } = settings;
+    const record = await withinTime({ job: "import", timeoutMs }, options.signal, (signal) =>
+      withSource(reference, { settings, emit }, (source) =>
+        withStore(options, async (store) => {
+          const { homePath } = store;
+          const cache = { homePath, limitBytes: settings.blobCacheBytes, emit };
+          return withBlobCache(source, cache, async (cached) => {
+            const parts = {
+              source: cached,
+              store,
+              toolVersion: VERSION,
+              signal,
+              emit,
+              recordTiming,
+            };
+            return sandboxTemplate(await importImage({ ...settings, ...parts }));
+          });
+        }),
+      ),
     );
     if (timings) emit({ type: "timings", timings: run.report() });
     emit({ type: "status", message: `Image '${record.name}' registered (${record.id})` });
@@ -112,16 +122,18 @@ export async function planSandboxImageImport(
   options: ImportSandboxImageOptions = {},
 ): Promise<ImportPlan> {
   const settings = importSettings(reference, options, options.env ?? process.env);
-  const signal = options.signal ?? new AbortController().signal;
+  const { timeoutMs } = settings;
   const { emit, throwListenerError } = carefulEmitter(options.onEvent ?? ignore);
   warnAbout(settings, emit);
   await withStore(options, (store) => store.catalog.requireFree(settings));
-  return withSource(reference, { settings, emit }, async (source) => {
-    const image = await source.resolve(settings.platform, signal);
-    for (const warning of image.warnings) emit({ type: "warning", ...warning });
-    throwListenerError();
-    return { dryRun: true, name: settings.name, ...summarizeImage(image) };
-  });
+  return withinTime({ job: "resolution", timeoutMs }, options.signal, (signal) =>
+    withSource(reference, { settings, emit }, async (source) => {
+      const image = await source.resolve(settings.platform, signal);
+      for (const warning of image.warnings) emit({ type: "warning", ...warning });
+      throwListenerError();
+      return { dryRun: true, name: settings.name, ...summarizeImage(image) };
+    }),
+  );
 }
 
 /** All images of the project, by name. */

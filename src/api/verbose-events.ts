@@ -15,6 +15,8 @@ function eventLine(event: ImportEvent): string | undefined {
       return `[${event.type}] ${printable(event.message, 2000)}`;
     case "retry":
       return `[retry] ${printable(`${event.what}: ${event.why}`, 2000)}`;
+    case "request":
+      return `[request] ${event.method} ${event.url} ${event.status ?? event.failure ?? ""}`;
     case "resolved":
       return `[resolved] ${event.reference} is ${event.manifestDigest} (${event.platform})`;
     case "image_registered":

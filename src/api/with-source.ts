@@ -17,6 +17,7 @@ export async function withSource<T>(
   const source = await openImageSource(reference, {
     ...settings.source,
     onRetry: (retry) => emit({ type: "retry", ...retry }),
+    onRequest: (request) => emit({ type: "request", ...request }),
     onWarning: (warning) => emit({ type: "warning", ...warning }),
   });
   try {

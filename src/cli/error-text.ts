@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { ImportError, printable, serializeError } from "../index.ts";
+import { logLine } from "./json-log.ts";
 import { jsonText } from "./json-text.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -7,6 +8,8 @@ const LINE_LENGTH = 4000;
 const MAX_CAUSES = 8;
 
 export interface ErrorTextOptions {
+  /** One JSON object, as a line of `--log-format json`, in place of everything else. */
+  readonly jsonLog?: boolean;
   readonly debug: boolean;
   /** One JSON object more, as the last line. */
   readonly json: boolean;
@@ -17,6 +20,7 @@ export interface ErrorTextOptions {
  * an error that is no `ImportError` and no `UsageError`, so a bug, always shows its stack.
  */
 export function errorLines(error: unknown, options: ErrorTextOptions): readonly string[] {
+  if (options.jsonLog === true) return [errorLog(error, options)];
   const lines = [
     `Error: ${messageOf(error)}${error instanceof ImportError ? ` [${error.code}]` : ""}`,
   ];
@@ -36,10 +40,26 @@ export function errorLines(error: unknown, options: ErrorTextOptions): readonly 
   return lines;
 }
 
+/** `error` is what `--json` prints, so that this line can stand for that one too. */
+function errorLog(error: unknown, options: ErrorTextOptions): string {
+  const isOurs = error instanceof ImportError || error instanceof UsageError;
+  const causes = causeMessages(error);
+  const fields = {
+    error: errorFields(error),
+    ...(causes.length === 0 ? {} : { causes }),
+    ...(options.debug || !isOurs ? { debug: debugLines(error) } : {}),
+  };
+  return logLine({ level: "error", event: "error", message: messageOf(error), fields });
+}
+
 function errorJson(error: unknown): string {
-  if (error instanceof ImportError) return jsonText({ error: serializeError(error) }, 0);
+  return jsonText({ error: errorFields(error) }, 0);
+}
+
+function errorFields(error: unknown): object {
+  if (error instanceof ImportError) return serializeError(error);
   const code = error instanceof UsageError ? "usage" : "internal";
-  return jsonText({ error: { code, message: messageOf(error), details: {} } }, 0);
+  return { code, message: messageOf(error), details: {} };
 }
 
 /** Causes, outermost first, without those whose text a line above holds already. */

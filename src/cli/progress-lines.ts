@@ -1,7 +1,7 @@
 import { printable, type ImportEvent } from "../index.ts";
 import { activity, shortDigest } from "./progress-frame.ts";
 import { currentRate, percent, timeLeftMs, type ProgressState } from "./progress-state.ts";
-import { counted, formatBytes, formatDuration } from "./quantities.ts";
+import { counted, formatBytes, formatDuration, formatPreciseDuration } from "./quantities.ts";
 
 /** A line at each tenth of the bytes, but none sooner than this after the last one: quick pulls stay short. */
 const SHORTEST_GAP_MS = 2000;
@@ -34,6 +34,8 @@ export function eventSentence(
       return layerSentence(event, state, verbose);
     case "retry":
       return `Retrying ${printable(event.what)} in ${formatDuration(event.delayMs)} (attempt ${event.attempt}): ${printable(event.why)}`;
+    case "request":
+      return verbose ? requestSentence(event) : undefined;
     case "phase":
       return event.phase === "seal" ? pullSummary(state, nowMs) : undefined;
     case "warning":
@@ -78,6 +80,17 @@ function pullSummary(state: ProgressState, nowMs: number): string {
     `Pulled ${counted(state.layers.length, "layer")}, ${formatBytes(state.receivedBytes)} in ${formatDuration(tookMs)} ` +
     `(${formatBytes(rate)}/s), ${counted(state.entries, "entry", "entries")}`
   );
+}
+
+/** `GET https://ghcr.io/v2/org/app/manifests/1: 200, 1.19 KiB in 82.1 ms` */
+function requestSentence(event: Extract<ImportEvent, { type: "request" }>): string {
+  const { method, url, range, status, receivedBytes, durationMs, failure } = event;
+  const parts = [
+    ...(status === undefined ? [] : [String(status)]),
+    ...(failure === undefined ? [] : [printable(failure)]),
+    `${formatBytes(receivedBytes)} in ${formatPreciseDuration(durationMs)}`,
+  ];
+  return `${method} ${url}${range === undefined ? "" : ` (${range})`}: ${parts.join(", ")}`;
 }
 
 function resolvedSentence(event: Extract<ImportEvent, { type: "resolved" }>): string {

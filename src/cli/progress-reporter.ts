@@ -1,8 +1,16 @@
 import type { ImportEvent, OnEvent } from "../index.ts";
 import { openLiveView } from "./live-view.ts";
+import { fieldsOf, levelOf, writeLog } from "./json-log.ts";
 import type { OutputStream } from "./output-stream.ts";
 import { eventSentence, paceSentence, type LinePace } from "./progress-lines.ts";
-import { applyEvent, initialProgress, takeSample, type ProgressState } from "./progress-state.ts";
+import {
+  applyEvent,
+  currentRate,
+  initialProgress,
+  takeSample,
+  type ProgressState,
+} from "./progress-state.ts";
+import { formatDuration } from "./quantities.ts";
 import { statusLine, warningLine } from "./status-line.ts";
 
 export interface ProgressReporter {
@@ -14,8 +22,10 @@ export interface ProgressReporter {
 export interface ReporterOptions {
   /** Warnings only. */
   readonly quiet: boolean;
-  /** Lines for every step of every layer, no live view. */
+  /** Lines for every request and every step of every layer, no live view. */
   readonly verbose: boolean;
+  /** Lines are JSON objects, and there is no live view. */
+  readonly json?: boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
 }
@@ -23,6 +33,7 @@ export interface ReporterOptions {
 /** Draws an import on stderr: a live view where the cursor can be moved, otherwise lines. */
 export function reportProgress(stream: OutputStream, options: ReporterOptions): ProgressReporter {
   const now = options.now ?? ((): number => performance.now());
+  if (options.json === true) return jsonReporter(stream, options, now);
   if (options.quiet) return quietReporter(stream);
   return stream.canRedraw && !options.verbose
     ? liveReporter(stream, now)
@@ -38,6 +49,56 @@ function quietReporter(stream: OutputStream): ProgressReporter {
     },
     finish: () => {},
   };
+}
+
+function jsonReporter(
+  stream: OutputStream,
+  { quiet, verbose }: ReporterOptions,
+  now: () => number,
+): ProgressReporter {
+  const state = initialProgress(now());
+  const pace: LinePace = { atMs: state.startedMs, tenth: 0 };
+  const isNews = layerNews(state);
+  const timer = setInterval(() => {
+    takeSample(state, now());
+    const message = paceSentence(state, pace, now());
+    if (message === undefined || quiet) return;
+    const { phase, receivedBytes, totalBytes } = state;
+    const fields = {
+      phase,
+      receivedBytes,
+      totalBytes,
+      bytesPerSecond: rounded(currentRate(state, now())),
+    };
+    writeLog(stream, { level: "info", event: "progress", message, fields });
+  }, 500);
+  timer.unref();
+  return {
+    onEvent: (event) => {
+      const news = isNews(event);
+      applyEvent(state, event, now());
+      const level = levelOf(event);
+      const wanted =
+        event.type === "timings" || level === "warn" || (!quiet && (level === "info" || verbose));
+      if (!news || !wanted) return;
+      const message = eventSentence(event, state, now(), true) ?? logSentence(event);
+      writeLog(stream, { level, event: event.type, message, fields: fieldsOf(event) });
+    },
+    finish: () => clearInterval(timer),
+  };
+}
+
+function rounded(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value);
+}
+
+/** Of events that lines of text have no sentence for. */
+function logSentence(event: ImportEvent): string {
+  if (event.type === "warning") return event.message;
+  if (event.type === "phase") return `Phase: ${event.phase}`;
+  if (event.type === "timings") return `Took ${formatDuration(event.timings.durationMs)}`;
+  if (event.type === "image_registered") return `Image '${event.name}' registered`;
+  return event.type === "done" ? "Done" : event.type;
 }
 
 function lineReporter(stream: OutputStream, verbose: boolean, now: () => number): ProgressReporter {

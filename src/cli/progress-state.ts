@@ -72,6 +72,7 @@ export function applyEvent(state: ProgressState, event: ImportEvent, nowMs: numb
     case "status":
     case "warning":
     case "retry":
+    case "request":
     case "timings":
     case "image_registered":
       break;

@@ -5,7 +5,7 @@ import type { CommandIo, ParsedArguments } from "./command.ts";
 import { errorLines } from "./error-text.ts";
 import { isDebug } from "./global-options.ts";
 import { helpText } from "./help-text.ts";
-import { flag } from "./option-values.ts";
+import { flag, text } from "./option-values.ts";
 import { parseArguments, type Invocation } from "./parse-arguments.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -31,11 +31,18 @@ export async function runCommandLine(rawArgs: readonly string[], io: CommandIo):
     const lines = errorLines(error, {
       debug: isDebug(args, io.env) || (args === undefined && rawArgs.includes("--debug")),
       json: args === undefined ? rawArgs.includes("--json") : flag(args, "json"),
+      jsonLog: wantsJsonLog(args, rawArgs),
     });
     io.err.write(`${lines.join("\n")}\n`);
     if (error instanceof UsageError) return EXIT_USAGE;
     return io.interruption.exitStatus() ?? EXIT_FAILURE;
   }
+}
+
+/** Also where the command line was not understood. */
+function wantsJsonLog(args: ParsedArguments | undefined, rawArgs: readonly string[]): boolean {
+  if (args !== undefined) return text(args, "log-format") === "json";
+  return / --log[-_]format[= ]json /.test(` ${rawArgs.join(" ")} `);
 }
 
 function printHelp(

@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import type { ExchangeEnd } from "./request-log.ts";
 import { ClockError, ResponseBody } from "./response-body.ts";
 import type { StallLimits } from "./stall-clock.ts";
 import { seconds } from "./stall-clock.ts";
@@ -15,6 +16,14 @@ export interface ExchangeLimits extends StallLimits {
   readonly firstByteMs: number;
 }
 
+/** Who wants to hear of one exchange, and who may end it. */
+export interface ExchangeContext {
+  readonly limits: ExchangeLimits;
+  readonly signal: AbortSignal;
+  /** Called once: when the body has ended, or broke, or no answer came. */
+  readonly onEnd: (end: ExchangeEnd) => void;
+}
+
 /** One header of an answer; lines of the same name joined as RFC 9110 section 5.3 has it. */
 export function headerOf(headers: AnswerHeaders, name: string): string | undefined {
   const value = headers[name];
@@ -29,14 +38,13 @@ export function headerOf(headers: AnswerHeaders, name: string): string | undefin
 export function exchange(
   dispatcher: Dispatcher,
   request: Dispatcher.DispatchOptions,
-  limits: ExchangeLimits,
-  signal: AbortSignal,
+  context: ExchangeContext,
 ): Promise<HttpAnswer> {
   return new Promise<HttpAnswer>((resolve, reject) => {
-    signal.throwIfAborted();
+    context.signal.throwIfAborted();
     dispatcher.dispatch(
       { ...request, headersTimeout: 0, bodyTimeout: 0 },
-      new ExchangeHandler(limits, signal, { resolve, reject }),
+      new ExchangeHandler(context, { resolve, reject }),
     );
   });
 }
@@ -48,17 +56,17 @@ interface Settle {
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #body: ResponseBody;
-  readonly #limits: ExchangeLimits;
-  readonly #signal: AbortSignal;
+  readonly #context: ExchangeContext;
   readonly #settle: Settle;
   readonly #onAbort: () => void;
   #controller: Dispatcher.DispatchController | undefined;
   #firstByteTimer: NodeJS.Timeout | undefined;
-  #answered = false;
+  #status: number | undefined;
+  #ended = false;
 
-  constructor(limits: ExchangeLimits, signal: AbortSignal, settle: Settle) {
-    this.#limits = limits;
-    this.#signal = signal;
+  constructor(context: ExchangeContext, settle: Settle) {
+    const { limits, signal } = context;
+    this.#context = context;
     this.#settle = settle;
     this.#body = new ResponseBody(limits);
     this.#onAbort = () => this.#abort(reasonOf(signal));
@@ -67,12 +75,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#signal.aborted) {
-      controller.abort(reasonOf(this.#signal));
+    const { signal, limits } = this.#context;
+    if (signal.aborted) {
+      controller.abort(reasonOf(signal));
       return;
     }
-    this.#body.begin(controller, () => this.#release());
-    const { firstByteMs } = this.#limits;
+    this.#body.begin(controller, (error) => this.#end(error));
+    const { firstByteMs } = limits;
     this.#firstByteTimer = setTimeout(
       () => this.#abort(new ClockError(`no answer for ${seconds(firstByteMs)}`)),
       firstByteMs,
@@ -87,7 +96,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     // 1xx (103 Early Hints of a CDN): the answer is still to come (CONN-5).
     if (status < 200) return;
     clearTimeout(this.#firstByteTimer);
-    this.#answered = true;
+    this.#status = status;
     this.#settle.resolve({ status, headers, body: this.#body });
   }
 
@@ -97,7 +106,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#body.end();
-    this.#release();
+    this.#end(undefined);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -110,14 +119,18 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   #fail(error: Error): void {
-    this.#release();
-    if (this.#answered) this.#body.fail(error);
+    this.#end(error);
+    if (this.#status !== undefined) this.#body.fail(error);
     else this.#settle.reject(error);
   }
 
-  #release(): void {
+  #end(error: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
     clearTimeout(this.#firstByteTimer);
-    this.#signal.removeEventListener("abort", this.#onAbort);
+    const { signal, onEnd } = this.#context;
+    signal.removeEventListener("abort", this.#onAbort);
+    onEnd({ status: this.#status, receivedBytes: this.#body.receivedBytes, error });
   }
 }
 

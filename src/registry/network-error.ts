@@ -1,8 +1,8 @@
-import { ImportError } from "../errors.ts";
+import { ImportError, printable } from "../errors.ts";
 import { sanitised } from "./error-body.ts";
 import type { FailureFacts } from "./request-failure.ts";
 import { RequestFailure } from "./request-failure.ts";
-import { ClockError } from "./response-body.ts";
+import { BodyGivenUp, ClockError } from "./response-body.ts";
 
 export interface ConnectionFacts {
   /** Whom we talked to: `ghcr.io`, or both hosts after a redirect. */
@@ -46,6 +46,12 @@ const PASSING: ReadonlySet<string> = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
   "UND_ERR_PRX_CONN",
 ]);
+/** The last is a proxy's answer to CONNECT. */
+const TOO_SLOW: ReadonlySet<string> = new Set([
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ETIMEDOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+]);
 /** What a connection gives that its server closed while it was idle. */
 const STALE: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const REASONS: Readonly<Record<string, string>> = {
@@ -60,6 +66,13 @@ const REASONS: Readonly<Record<string, string>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the connection was closed early",
 };
 
+/** What broke an exchange, in a few words for a log. */
+export function failureReason(error: Error): string {
+  if (error instanceof BodyGivenUp || error.name === "AbortError") return "given up";
+  if (error instanceof ImportError) return printable(error.message);
+  return [...new Set(unwrapped(error).map(reasonOf))].slice(0, 4).join("; ");
+}
+
 /** A connection that failed, as the failure of one try (registry-cases TLS-4, RETRY-1). An abort is passed on as it is. */
 export function networkFailure(error: unknown, facts: ConnectionFacts): RequestFailure {
   const errors = unwrapped(error);
@@ -70,7 +83,7 @@ export function networkFailure(error: unknown, facts: ConnectionFacts): RequestF
   const proxied = proxyFailure(main, facts);
   if (proxied !== undefined) return proxied;
   if (isTls(code, main)) return failure("ERR_TLS", tlsMessage(code, main, where), "no", facts);
-  if (main instanceof ClockError || code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
+  if (main instanceof ClockError || TOO_SLOW.has(code)) {
     const reason = main instanceof ClockError ? main.message : "no connection in time";
     return failure("ERR_TIMEOUT", `${where}: ${reason}, for ${facts.what}`, "yes", facts);
   }
@@ -99,7 +112,7 @@ function failure(
 ): RequestFailure {
   const hints = {
     ERR_TLS:
-      "If you trust this registry, add its authority to the system's certificates, or use --insecure; for a registry that speaks plain http, --plain-http.",
+      "If you trust this registry, add its authority to the system's certificates or, as ca.crt, to /etc/docker/certs.d/HOST, or use --insecure; for a registry that speaks plain http, --plain-http.",
     ERR_TIMEOUT: "Check the network, and whether a proxy or firewall stands in between.",
     ERR_NETWORK: "Check the name of the registry, the network, and proxy settings.",
     ERR_REGISTRY_PROTOCOL: "Check that this is a registry, and that its port is right.",

@@ -4,6 +4,7 @@ import type { PullHost } from "./mirrors/pull-host.ts";
 import type { RegistryClientOptions } from "./registry-client.ts";
 import { RegistryEndpoint } from "./registry-endpoint.ts";
 import type { RegistryConnection } from "./registry-request.ts";
+import type { RegistryWarnings } from "./registry-warnings.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import { DEFAULT_TIMING } from "./request-timing.ts";
 import { RetryState } from "./retry-plan.ts";
@@ -18,6 +19,8 @@ export interface ConnectionPlan {
   readonly credentials: CredentialProvider;
   readonly signal: AbortSignal;
   readonly onRefusedLogin: (origin: string) => void;
+  /** Those of all hosts together. */
+  readonly warnings: RegistryWarnings;
 }
 
 const MIRROR_TRIES = 2;
@@ -39,7 +42,15 @@ export function openConnection(
   const trust = new TrustStore({ env, insecure, registryHosts, certificates });
   const endpoint = new RegistryEndpoint({ host, env, retries, reference });
   const sender: Sender = {
-    transport: new Transport({ env, userAgent, reference, concurrency, timing, trust }),
+    transport: new Transport({
+      env,
+      userAgent,
+      reference,
+      concurrency,
+      timing,
+      trust,
+      onRequest: options.onRequest,
+    }),
     retries,
     insecure,
     reference,
@@ -54,6 +65,7 @@ export function openConnection(
     findCredentials: (registry, signal) => credentials.credentialsFor(registry, repository, signal),
     onRefusedLogin: plan.onRefusedLogin,
     authorizers: new Map(),
+    warnings: plan.warnings,
     secrets: Object.values(headers),
     signal: plan.signal,
   };

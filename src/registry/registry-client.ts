@@ -23,6 +23,7 @@ import { RangeTrust } from "./range-trust.ts";
 import type { RangesOfClient } from "./ranged-blob.ts";
 import { RangedBlob } from "./ranged-blob.ts";
 import type { RegistryConnection } from "./registry-request.ts";
+import type { RequestLine } from "./request-log.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import type { RetryEvent } from "./retry-plan.ts";
 import type { SmallContent } from "./small-content.ts";
@@ -45,6 +46,8 @@ export interface RegistryClientOptions {
   readonly ranges?: boolean | Partial<RangeSettings>;
   readonly userAgent: string;
   readonly onRetry: (event: RetryEvent) => void;
+  /** A request has ended. */
+  readonly onRequest?: ((line: RequestLine) => void) | undefined;
   /** A mirror failed. */
   readonly onWarning?: ((warning: RouteWarning) => void) | undefined;
   readonly timing?: Partial<RequestTiming>;

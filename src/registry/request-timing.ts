@@ -21,6 +21,14 @@ export interface RequestTiming {
   readonly waitBudgetMs: number;
 }
 
+/** What an importer chooses of all this. */
+export interface Patience {
+  /** Repetitions of one request without progress. */
+  readonly retries?: number;
+  /** How long a host may be silent. The other clocks keep their proportions to it. */
+  readonly stallMs?: number;
+}
+
 export const DEFAULT_TIMING: RequestTiming = {
   connectMs: 10_000,
   firstByteMs: 30_000,
@@ -34,3 +42,19 @@ export const DEFAULT_TIMING: RequestTiming = {
   maxRetryAfterMs: 60_000,
   waitBudgetMs: 600_000,
 };
+
+/** The clocks that follow from what was chosen. */
+export function timingFor({ retries, stallMs }: Patience): Partial<RequestTiming> {
+  const { connectMs } = DEFAULT_TIMING;
+  const clocks =
+    stallMs === undefined
+      ? {}
+      : {
+          connectMs: Math.min(connectMs, stallMs),
+          firstByteMs: stallMs,
+          firstBlobByteMs: 4 * stallMs,
+          stallMs: stallMs,
+          minRateWindowMs: 2 * stallMs,
+        };
+  return { ...clocks, ...(retries === undefined ? {} : { attempts: retries + 1 }) };
+}

@@ -7,6 +7,11 @@ export class ClockError extends Error {
   override readonly name = "ClockError";
 }
 
+/** The reader had enough of it. */
+export class BodyGivenUp extends Error {
+  override readonly name = "BodyGivenUp";
+}
+
 /** Received and not yet asked for; more, and the socket is no longer read. */
 const BUFFER_BYTES = 256 * 1024;
 
@@ -30,10 +35,15 @@ export class ResponseBody {
   #state: "open" | "ended" | "failed" = "open";
   #error: Error | undefined;
   #waiting: WaitingRead | undefined;
-  #whenSettled: (() => void) | undefined;
+  #whenSettled: ((error: Error | undefined) => void) | undefined;
+  #receivedBytes = 0;
 
   constructor(limits: StallLimits) {
     this.#clock = new StallClock(limits, (reason) => this.abort(new ClockError(reason)));
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /**
@@ -83,7 +93,7 @@ export class ResponseBody {
   cancel(): void {
     this.#chunks = [];
     this.#bufferedBytes = 0;
-    this.abort(new Error("the body was given up"));
+    this.abort(new BodyGivenUp("the body was given up"));
   }
 
   abort(error: Error): void {
@@ -93,7 +103,10 @@ export class ResponseBody {
   }
 
   /** The connection's side: called by the exchange. */
-  begin(controller: Dispatcher.DispatchController, whenSettled: () => void): void {
+  begin(
+    controller: Dispatcher.DispatchController,
+    whenSettled: (error: Error | undefined) => void,
+  ): void {
     this.#controller = controller;
     this.#whenSettled = whenSettled;
   }
@@ -101,6 +114,7 @@ export class ResponseBody {
   push(chunk: Uint8Array): void {
     if (this.#state !== "open") return;
     this.#clock.received(chunk.length);
+    this.#receivedBytes += chunk.length;
     const waiting = this.#waiting;
     let rest = chunk;
     if (waiting !== undefined) {
@@ -141,7 +155,7 @@ export class ResponseBody {
   }
 
   #settle(): void {
-    this.#whenSettled?.();
+    this.#whenSettled?.(this.#error);
     this.#whenSettled = undefined;
   }
 

@@ -120,7 +120,7 @@ export class RetryPlan {
       return 0;
     }
     if (facts.retry === "once") {
-      if (this.#usedOnce) return undefined;
+      if (this.#usedOnce || this.#state.timing.attempts < 2) return undefined;
       this.#usedOnce = true;
       return facts.retryAfterMs ?? this.#backOff(0);
     }

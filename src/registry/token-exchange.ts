@@ -2,7 +2,11 @@ import type { FoundCredentials } from "../auth/credential-provider.ts";
 import type { Token } from "../auth/token-answer.ts";
 import { parseTokenAnswer, TOKEN_ANSWER_BYTES } from "../auth/token-answer.ts";
 import type { TokenCredentials, TokenRequest, TokenRequestInput } from "../auth/token-request.ts";
-import { buildTokenRequest, fallbackTokenRequest } from "../auth/token-request.ts";
+import {
+  basicAuthorization,
+  buildTokenRequest,
+  fallbackTokenRequest,
+} from "../auth/token-request.ts";
 import { ImportError } from "../errors.ts";
 import type { AskedFor } from "./answer-verdict.ts";
 import { answerFailure, readErrorBody } from "./answer-verdict.ts";
@@ -203,8 +207,15 @@ function tokenCredentials(found: FoundCredentials | undefined): TokenCredentials
     : credentials;
 }
 
+/** What a server that echoes its request may send back: the secret itself, in a header, in a form. */
 export function secretsOf(found: FoundCredentials | undefined): readonly string[] {
   const credentials = found?.credentials;
   if (credentials === undefined) return [];
-  return [credentials.kind === "basic" ? credentials.password : credentials.token];
+  const [username, secret] =
+    credentials.kind === "basic"
+      ? [credentials.username, credentials.password]
+      : ["", credentials.token];
+  const header = basicAuthorization({ username, password: secret }).slice("Basic ".length);
+  const inForm = new URLSearchParams({ secret }).toString().slice("secret=".length);
+  return [...new Set([secret, header, inForm, encodeURIComponent(secret)])];
 }

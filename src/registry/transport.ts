@@ -1,6 +1,6 @@
 import type { SecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
-import { Agent, ProxyAgent } from "undici";
+import { Agent, Pool, ProxyAgent } from "undici";
 import { cancellation } from "../errors.ts";
 import type { ProxyChoice } from "./choose-proxy.ts";
 import { chooseProxy } from "./choose-proxy.ts";
@@ -8,7 +8,9 @@ import type { HttpAnswer } from "./http-exchange.ts";
 import { exchange } from "./http-exchange.ts";
 import type { HttpTarget } from "./http-target.ts";
 import { parseTarget } from "./http-target.ts";
-import { networkFailure } from "./network-error.ts";
+import { failureReason, networkFailure } from "./network-error.ts";
+import type { ExchangeEnd, RequestLine } from "./request-log.ts";
+import { loggedUrl } from "./request-log.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import type { Trust, TrustStore } from "./trust-store.ts";
 
@@ -22,6 +24,8 @@ export interface TransportOptions {
   readonly concurrency: number;
   readonly timing: RequestTiming;
   readonly trust: TrustStore;
+  /** Told of each request when it has ended. */
+  readonly onRequest?: ((line: RequestLine) => void) | undefined;
 }
 
 /**
@@ -68,6 +72,7 @@ export class Transport {
     const { timing } = this.#options;
     const proxy = chooseProxy(target.origin, this.#options.env);
     const dispatcher = this.#dispatcherFor(target, request.lane, proxy);
+    const startMs = performance.now();
     try {
       return await exchange(
         dispatcher,
@@ -78,8 +83,11 @@ export class Transport {
           headers: { "user-agent": this.#userAgent, ...request.headers },
           ...(request.body === undefined ? {} : { body: request.body }),
         },
-        { ...timing, firstByteMs: request.firstByteMs ?? timing.firstByteMs },
-        signal,
+        {
+          limits: { ...timing, firstByteMs: request.firstByteMs ?? timing.firstByteMs },
+          signal,
+          onEnd: (end) => this.#tell(request, startMs, end),
+        },
       );
     } catch (error) {
       if (signal.aborted) throw cancellation(signal);
@@ -91,6 +99,23 @@ export class Transport {
         beforeAnswer: true,
       });
     }
+  }
+
+  #tell(
+    { method, target, headers }: TransportRequest,
+    startMs: number,
+    { status, receivedBytes, error }: ExchangeEnd,
+  ): void {
+    const { range } = headers;
+    this.#options.onRequest?.({
+      method,
+      url: loggedUrl(target),
+      ...(range === undefined ? {} : { range }),
+      ...(status === undefined ? {} : { status }),
+      receivedBytes,
+      durationMs: Math.round((performance.now() - startMs) * 10) / 10,
+      ...(error === undefined ? {} : { failure: failureReason(error) }),
+    });
   }
 
   /** Ends every connection, those in use too. */
@@ -134,6 +159,8 @@ export class Transport {
       ...common,
       uri: proxy.origin,
       connectTimeout: timeout,
+      // The answer to CONNECT; without this a silent proxy has undici's five minutes.
+      clientFactory: (origin, client) => new Pool(origin, { ...client, headersTimeout: timeout }),
       requestTls: tls,
       proxyTls: this.#proxyTls(proxy),
       ...(proxy.authorization === undefined ? {} : { token: proxy.authorization }),

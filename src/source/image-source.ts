@@ -3,6 +3,8 @@ import type { ResolvedImage } from "../oci/image.ts";
 import type { Limits } from "../limits.ts";
 import type { LayerCache } from "./cached-source.ts";
 import type { MirrorSettings } from "../registry/mirrors/resolve-hosts.ts";
+import type { RequestLine } from "../registry/request-log.ts";
+import type { Patience } from "../registry/request-timing.ts";
 
 /** Where an image comes from: a registry, an OCI layout, an archive. Consumers cannot tell which. */
 export interface ImageSource {
@@ -81,7 +83,11 @@ export interface OpenSourceOptions {
   readonly userAgent: string;
   /** Where mirrors of registries are configured; absent: nowhere. */
   readonly mirrors?: MirrorSettings;
+  /** How much a registry may try our patience; default: that of `DEFAULT_TIMING`. */
+  readonly patience?: Patience;
   readonly onRetry: (retry: SourceRetry) => void;
+  /** A request has ended; for logs. */
+  readonly onRequest?: (request: RequestLine) => void;
   /** Something that the user should know, of what happens after `resolve` too: a mirror that failed. */
   readonly onWarning?: (warning: SourceWarning) => void;
 }

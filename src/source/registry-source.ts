@@ -5,7 +5,7 @@ import { registryHost } from "../registry/mirrors/pull-host.ts";
 import { resolveHosts } from "../registry/mirrors/resolve-hosts.ts";
 import { RegistryClient } from "../registry/registry-client.ts";
 import type { RangeSettings } from "../registry/range-plan.ts";
-import type { RequestTiming } from "../registry/request-timing.ts";
+import { timingFor, type RequestTiming } from "../registry/request-timing.ts";
 import { streamOfBytes } from "./blob-stream.ts";
 import { configThrough, type LayerCache } from "./cached-source.ts";
 import type { ImageSource, OpenSourceOptions, WantedPlatform } from "./image-source.ts";
@@ -34,7 +34,7 @@ export async function openRegistrySource(
       ? { mirrors: [], registry: registryHost(reference, options) }
       : await resolveHosts(reference, options.mirrors, options);
   const ranges = options.ranges === false ? false : (tuning.ranges ?? true);
-  const { timing = {} } = tuning;
+  const timing = { ...timingFor(options.patience ?? {}), ...tuning.timing };
   const client = new RegistryClient({ ...options, reference, hosts, timing, ranges });
   return {
     reference: reference.canonical,

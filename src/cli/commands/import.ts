@@ -22,12 +22,11 @@ import {
   text,
 } from "../option-values.ts";
 import { counted, formatBytes } from "../quantities.ts";
-import { statusLine } from "../status-line.ts";
 import { UsageError } from "../usage-error.ts";
 import { timingsText } from "../timings-text.ts";
 import { IMPORT_OPTIONS } from "./import-options.ts";
 import { LIMITS_SECTION, POSITIONAL, pullOptions } from "./pull-options.ts";
-import { runWatched } from "./watched-pull.ts";
+import { isJsonLog, runWatched, say } from "./watched-pull.ts";
 
 const FORMATS: readonly ImageFormat[] = ["ext4", "erofs", "dir", "tar"];
 /** 16 TiB, the largest disk of ext4. */
@@ -94,10 +93,10 @@ async function runImport(args: ParsedArguments, io: CommandIo): Promise<void> {
     io.out.write(`${jsonText(timings === undefined ? result : { ...result, timings })}\n`);
     return;
   }
-  if ("dryRun" in result && !flag(args, "quiet")) {
-    io.err.write(`${statusLine(planSentence(result), io.err.unicode)}\n`);
+  if ("dryRun" in result) {
+    say(args, io, { event: "plan", message: planSentence(result), fields: { ...result } });
   }
-  if (timings !== undefined) io.err.write(timingsText(timings, io.err));
+  if (timings !== undefined && !isJsonLog(args)) io.err.write(timingsText(timings, io.err));
 }
 
 /** @throws UsageError */

@@ -14,11 +14,13 @@ import { MIRROR_OPTIONS, mirrorOptions } from "./mirror-options.ts";
 
 /** What the commands that pull have in common. */
 const SOURCE = "Where it comes from";
+const NETWORK = "Retries and timeouts";
 export const RESOURCES = "Resources";
 export const SAFETY = "Exactness and safety";
 export const OUTPUT = "Output";
 /** As the library has it, for a message that names the option. */
 const LEAST_MEMORY_MB = 256;
+const MOST_SECONDS = 604_800;
 
 export const POSITIONAL: PositionalSpec = {
   name: "IMAGE_REFERENCE",
@@ -56,6 +58,26 @@ export const PULL_OPTIONS: readonly OptionSpec[] = [
     group: RESOURCES,
     describe:
       "One connection for each layer; without this, connections that no layer uses fetch parts of a large one, where one is too slow",
+  },
+  {
+    name: "retries",
+    value: "N",
+    group: NETWORK,
+    describe:
+      "How often a request that brings nothing is repeated, after random waits of at most 0.5, 1, 2 … 30 s [default: 5]",
+  },
+  {
+    name: "stall-timeout",
+    value: "SECONDS",
+    group: NETWORK,
+    describe:
+      "How long a host may be silent before its connection is given up and tried again; a first layer four times as long [default: 30]",
+  },
+  {
+    name: "timeout",
+    value: "SECONDS",
+    group: NETWORK,
+    describe: "Give up what has not ended by then, with ERR_TIMEOUT [default: as long as it takes]",
   },
   {
     name: "cpus",
@@ -96,7 +118,15 @@ export const PROGRESS_OPTIONS: readonly OptionSpec[] = [
   {
     name: "verbose",
     group: OUTPUT,
-    describe: "Print a line for every step of every layer instead of the live view",
+    describe:
+      "Print a line for every request and every step of every layer instead of the live view",
+  },
+  {
+    name: "log-format",
+    value: "FORMAT",
+    group: OUTPUT,
+    describe:
+      "text, or json: each line of stderr is a JSON object with time, level, event and message [default: text]",
   },
 ];
 
@@ -121,6 +151,9 @@ export function pullOptions(args: ParsedArguments): PullSandboxImageOptions {
     ...given("builderDiskMb", positiveInteger(args, "builder_disk_mb")),
     ...given("platform", nonEmptyText(args, "platform")),
     ...given("concurrency", positiveInteger(args, "concurrency")),
+    ...given("retries", positiveInteger(args, "retries", 0)),
+    ...given("stallTimeoutSecs", seconds(args, "stall-timeout")),
+    ...given("timeoutSecs", seconds(args, "timeout")),
     ...given("trace", nonEmptyText(args, "trace")),
     plainHttp: flag(args, "plain-http"),
     insecure: flag(args, "insecure"),
@@ -128,6 +161,13 @@ export function pullOptions(args: ParsedArguments): PullSandboxImageOptions {
     ...mirrorOptions(args),
     limits: limits(args),
   };
+}
+
+/** @throws UsageError */
+function seconds(args: ParsedArguments, name: string): number | undefined {
+  const value = positiveNumber(args, name);
+  if (value === undefined || value <= MOST_SECONDS) return value;
+  throw invalid(args, name, String(value), `it must be ${MOST_SECONDS} (a week) or less`);
 }
 
 /** `--limit entries=2000000`, several times. @throws UsageError */
