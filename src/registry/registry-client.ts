@@ -23,6 +23,7 @@ import { RangeTrust } from "./range-trust.ts";
 import type { RangesOfClient } from "./ranged-blob.ts";
 import { RangedBlob } from "./ranged-blob.ts";
 import type { RegistryConnection } from "./registry-request.ts";
+import { RegistryWarnings } from "./registry-warnings.ts";
 import type { RequestLine } from "./request-log.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import type { RetryEvent } from "./retry-plan.ts";
@@ -48,7 +49,7 @@ export interface RegistryClientOptions {
   readonly onRetry: (event: RetryEvent) => void;
   /** A request has ended. */
   readonly onRequest?: ((line: RequestLine) => void) | undefined;
-  /** A mirror failed. */
+  /** A mirror failed, or a registry has something to say. */
   readonly onWarning?: ((warning: RouteWarning) => void) | undefined;
   readonly timing?: Partial<RequestTiming>;
   /** For tests; default `Math.random`. */
@@ -102,12 +103,15 @@ export class RegistryClient {
     };
     const credentials =
       options.credentials ?? createDockerCredentials({ env, loginRegistry: reference.registry });
+    const onWarning = options.onWarning ?? (() => undefined);
+    const warnings = new RegistryWarnings(onWarning);
     const open = (host: PullHost): RegistryConnection =>
       openConnection(options, {
         host,
         isMirror: host !== registry,
         credentials,
         signal: this.#life.signal,
+        warnings,
         onRefusedLogin: (origin) => this.#refusedLogins.push({ host: host.name, origin }),
       });
     this.#connection = open(registry);
@@ -117,7 +121,7 @@ export class RegistryClient {
       connection: host === registry ? this.#connection : open(host),
     }));
     this.#connections = route.map(({ connection }) => connection);
-    this.#route = new HostRoute(route, options.onWarning ?? (() => undefined));
+    this.#route = new HostRoute(route, onWarning);
   }
 
   /** Stored logins that a host refused, though it gave an anonymous token (TOK-11). */

@@ -9,6 +9,7 @@ import type { Authorization } from "./host-authorizer.ts";
 import { HostAuthorizer } from "./host-authorizer.ts";
 import type { HttpTarget } from "./http-target.ts";
 import type { RegistryEndpoint } from "./registry-endpoint.ts";
+import type { RegistryWarnings } from "./registry-warnings.ts";
 import type { RequestFailure } from "./request-failure.ts";
 import type { Lane } from "./transport.ts";
 
@@ -27,6 +28,7 @@ export interface RegistryConnection {
   readonly onRefusedLogin: (origin: string) => void;
   /** One an origin, and one more for what the registry redirects to on its own origin (RED-7). */
   readonly authorizers: Map<string, HostAuthorizer>;
+  readonly warnings: RegistryWarnings;
   /** Of `Sender.headersFor`, for what a server echoes. */
   readonly secrets: readonly string[];
   /** The client's life. */
@@ -75,6 +77,7 @@ export async function sendToRegistry(
       },
     });
     const { status } = followed.answer;
+    connection.warnings.take(followed.answer, followed.target.host);
     if (status === 200 || get.alsoAccepts?.includes(status) === true) return followed;
     const body = await readErrorBody(followed.answer);
     const again =
