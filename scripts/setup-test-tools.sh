@@ -6,7 +6,8 @@ set -euo pipefail
 # command:package
 needs=(
   docker-registry:docker-registry skopeo:skopeo umoci:umoci
-  mkfs.ext4:e2fsprogs fsck.erofs:erofs-utils getfattr:attr getcap:libcap2-bin strace:strace zstd:zstd tar:tar bsdtar:libarchive-tools mount:mount python3:python3
+  faketime:faketime mkfs.ext4:e2fsprogs fsck.erofs:erofs-utils getfattr:attr getcap:libcap2-bin strace:strace zstd:zstd tar:tar bsdtar:libarchive-tools mount:mount python3:python3
+  nginx:nginx squid:squid htpasswd:apache2-utils pass:pass gpg:gnupg docker-credential-pass:golang-docker-credential-helpers
 )
 missing=()
 for need in "${needs[@]}"; do
@@ -22,5 +23,15 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 1
 fi
 echo "installing ${missing[*]}" >&2
+# The tests start their own servers: those of the packages shall not run, now or after the next boot.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+for service in docker-registry nginx squid; do
+  if [[ " ${missing[*]} " == *" $service "* ]]; then update-rc.d "$service" disable >/dev/null 2>&1 || true; fi
+done

@@ -36,7 +36,7 @@ interface Outcome {
 
 /** So many want each name. */
 const CLAIMANTS = 5;
-const GATE_MS = 60_000;
+const GATE_MS = 180_000;
 /** What SQLite says of locks must never reach anybody. */
 const LEAK = /SQLITE|database is locked|database table is locked|stayed locked|    at /i;
 
@@ -52,8 +52,8 @@ export async function importAtOnce(options: ConcurrentOptions): Promise<string> 
   const names = Math.ceil(count / CLAIMANTS);
   const claims = claimsOf(options, (number) => ({ name: `n${number % names}`, replace: false }));
   let ended = 0;
-  const gate = openGate(images, (asked) =>
-    processes === undefined ? asked + ended >= count : asked >= names,
+  const gate = openGate(images, (waiting) =>
+    processes === undefined ? waiting + ended >= count : waiting >= names,
   );
   const startedMs = performance.now();
   const onEnd = (): void => {
@@ -146,7 +146,7 @@ async function runShares(
 ): Promise<readonly Outcome[]> {
   const script = join(import.meta.dirname, "import-process.ts");
   const shares = Array.from({ length: processes }, (_, share) =>
-    claims.filter(({ number }) => number % processes === share),
+    claims.filter(({ number }) => Math.floor((number * processes) / claims.length) === share),
   );
   const outcomes = await Promise.all(
     shares.map(async (share) => {
@@ -228,17 +228,16 @@ async function requireOneOf(store: CrashStore, outcomes: readonly Outcome[]): Pr
 /** Holds the manifests back until it is enough that so many have asked for theirs. */
 function openGate(
   { registry }: CrashImages,
-  isEnough: (asked: number) => boolean,
+  isEnough: (waiting: number) => boolean,
 ): { readonly close: () => number } {
   const gate = new EventEmitter();
   const released = once(gate, "open");
   registry.faults.add({ on: "manifest", kind: "hold", afterBytes: 1, released });
-  const earlier = manifestRequests(registry);
   const deadline = performance.now() + GATE_MS;
   let reached = 0;
   const timer = setInterval(() => {
-    reached = manifestRequests(registry) - earlier;
-    if (!isEnough(reached) && performance.now() < deadline) return;
+    reached = Math.max(reached, registry.openAnswers);
+    if (!isEnough(registry.openAnswers) && performance.now() < deadline) return;
     clearInterval(timer);
     gate.emit("open");
   }, 20);
@@ -250,8 +249,4 @@ function openGate(
       return reached;
     },
   };
-}
-
-function manifestRequests({ requests }: CrashImages["registry"]): number {
-  return requests.filter(({ path }) => path.includes("/manifests/")).length;
 }
