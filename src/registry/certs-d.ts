@@ -10,6 +10,8 @@ export interface HostCertificates {
 }
 
 export interface ClientPair {
+  /** Where the certificate lies, printable. */
+  readonly path: string;
   readonly certificate: string;
   readonly key: string;
 }
@@ -81,6 +83,7 @@ function pairsIn(folder: string, names: readonly string[]): readonly ClientPair[
   return halves
     .filter((name) => name.endsWith(".cert"))
     .map((name) => ({
+      path: printable(join(folder, name)),
       certificate: read(join(folder, name)),
       key: read(join(folder, name.replace(/cert$/, "key"))),
     }));

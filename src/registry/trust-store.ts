@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { SecureContext, SecureContextOptions } from "node:tls";
 import { createSecureContext, getCACertificates } from "node:tls";
@@ -32,6 +32,9 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
   "/etc/ssl/cert.pem",
 ];
+
+/** Bundles of all the world's authorities have a few hundred KiB. */
+const MAX_BYTES = 16 << 20;
 
 /**
  * Decides which authorities are believed, for which host. Contexts are built when they are first needed, since reading
@@ -98,7 +101,7 @@ export class TrustStore {
     }
     const bundles = file === "" ? SYSTEM_BUNDLES : [file];
     const bundle = bundles.map(readOrNothing).find((text) => text !== "") ?? "";
-    const own = folder === "" ? [] : certificatesIn(folder);
+    const own = folder.split(":").flatMap((one) => (one === "" ? [] : certificatesIn(one)));
     return [...getCACertificates("default"), bundle, ...own].filter((text) => text !== "");
   }
 }
@@ -123,19 +126,26 @@ function contextWithPair(ca: string[], { clientPairs }: HostCertificates): Secur
     }
   }
   if (failures.length > 0) {
-    throw new ImportError("ERR_CONFIG_INVALID", "no client certificate in certs.d can be used", {
-      hint: "Check that NAME.cert and NAME.key are PEM files that belong together.",
-      cause: failures[0],
-    });
+    throw new ImportError(
+      "ERR_CONFIG_INVALID",
+      `the client certificate ${clientPairs[0]?.path ?? "of certs.d"} cannot be used`,
+      {
+        hint: "Check that NAME.cert and NAME.key are PEM files that belong together.",
+        cause: failures[0],
+      },
+    );
   }
   return createSecureContext(base);
 }
 
+/** Every file, whatever its name, as OpenSSL's users and Go's have it; what holds no certificate is passed over. */
 function certificatesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
-      .filter((name) => /\.(pem|crt|cer|0)$/.test(name))
-      .map((name) => readOrNothing(join(folder, name)));
+      .map((name) => join(folder, name))
+      .filter((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? Infinity) < MAX_BYTES)
+      .map(readOrNothing)
+      .filter((text) => text.includes("-----BEGIN "));
   } catch {
     return [];
   }

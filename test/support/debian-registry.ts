@@ -1,81 +1,74 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
+import { startServerProcess, type ServerProcess } from "./server-process.ts";
 
-/** Debian's docker-registry (distribution), serving http on loopback. */
-export interface DebianRegistry {
+/** Debian's docker-registry (distribution), serving http on loopback unless told otherwise. */
+export interface DebianRegistry extends Pick<ServerProcess, "kill" | "start"> {
   readonly host: string;
+  /** Where the blobs and manifests lie. */
+  readonly dataPath: string;
   /** Stops the process and removes its files. */
   close(): Promise<void>;
 }
 
-/** @param user with it the registry wants Basic authentication (htpasswd) */
-export async function startDebianRegistry(user?: {
-  readonly name: string;
-  readonly password: string;
-}): Promise<DebianRegistry> {
+export interface DebianRegistryOptions {
+  /** With it the registry wants Basic authentication (htpasswd). */
+  readonly user?: { readonly name: string; readonly password: string };
+  /** Of another registry, to serve the same images; default: its own, empty. */
+  readonly dataPath?: string;
+  /** Further lines of its config.yml. */
+  readonly config?: readonly string[];
+  /** Further lines below `http:`, indented by two. */
+  readonly http?: readonly string[];
+  /** Default 127.0.0.1. */
+  readonly address?: "127.0.0.1" | "::1";
+}
+
+export async function startDebianRegistry(
+  options: DebianRegistryOptions = {},
+): Promise<DebianRegistry> {
   const directory = mkdtempSync(join(tmpdir(), "rootlift-registry-"));
-  const host = `127.0.0.1:${await freePort()}`;
-  mkdirSync(join(directory, "data"));
+  const address = options.address ?? "127.0.0.1";
+  const port = await freePort(address);
+  const host = `${address === "::1" ? "[::1]" : address}:${port}`;
+  const dataPath = options.dataPath ?? join(directory, "data");
+  mkdirSync(dataPath, { recursive: true });
   const config = [
     "version: 0.1",
-    `storage: {filesystem: {rootdirectory: ${join(directory, "data")}}}`,
-    `http: {addr: "${host}"}`,
+    `storage: {filesystem: {rootdirectory: ${dataPath}}}`,
+    "http:",
+    `  addr: "${host}"`,
+    ...(options.http ?? []),
     "log: {level: error, accesslog: {disabled: true}}",
+    ...(options.config ?? []),
   ];
-  if (user !== undefined) {
+  if (options.user !== undefined) {
     const path = join(directory, "htpasswd");
-    writeFileSync(path, `${user.name}:${bcrypt(user.password)}\n`);
+    writeFileSync(path, `${options.user.name}:${bcrypt(options.user.password)}\n`);
     config.push(`auth: {htpasswd: {realm: "Registry Realm", path: "${path}"}}`);
   }
   writeFileSync(join(directory, "config.yml"), `${config.join("\n")}\n`);
-  const child = spawn("docker-registry", ["serve", join(directory, "config.yml")], {
-    stdio: "ignore",
-  });
-  const closed = new Promise<void>((settle) => {
-    child.on("close", () => settle());
-    child.on("error", () => settle());
-  });
-  const close = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await closed;
-    rmSync(directory, { recursive: true, force: true });
-  };
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
-    await answers(host);
+    const server = await startServerProcess({
+      command: "docker-registry",
+      args: ["serve", join(directory, "config.yml")],
+      host: address,
+      port,
+    });
+    const close = async (): Promise<void> => {
+      await server.kill();
+      remove();
+    };
+    return { host, dataPath, close, kill: server.kill, start: server.start };
   } catch (error) {
-    await close();
+    remove();
     throw error;
   }
-  return { host, close };
-}
-
-async function answers(host: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    try {
-      const { status } = await fetch(`http://${host}/v2/`);
-      if (status === 200 || status === 401) return;
-    } catch {
-      // Not up yet.
-    }
-    await sleep(50);
-  }
-  throw new Error(`docker-registry does not answer on ${host}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((settle, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => settle(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 /** The only kind of hash that distribution takes; perl-base is on every Debian, and its crypt knows it. */

@@ -1,10 +1,10 @@
 import type { KeyObject } from "node:crypto";
-import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { isIPv4 } from "node:net";
+import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { isIPv4, isIPv6 } from "node:net";
 
 /**
  * X.509 certificates for tests, in DER by hand, since node:crypto reads certificates and makes none (RFC 5280, with
- * ECDSA P-256 and SHA-256: RFC 5758). Self-signed, valid as its own authority.
+ * ECDSA P-256 and SHA-256: RFC 5758). Self-signed, valid as its own authority; or issued by such a one.
  */
 export interface TestCertificate {
   readonly certificatePem: string;
@@ -12,8 +12,12 @@ export interface TestCertificate {
 }
 
 export interface CertificateOptions {
-  /** DNS names and IPv4 addresses; the first is the subject too. */
+  /** DNS names and addresses; the first is the subject too. */
   readonly names: readonly string[];
+  /** Who vouches for it, under this name: the first of its own. Default: itself. */
+  readonly issuer?: TestCertificate & { readonly name: string };
+  /** It may issue others. Default: when it is self-signed. */
+  readonly isAuthority?: boolean;
   /** Default: a day ago. */
   readonly notBefore?: Date;
   /** Default: a day ahead. */
@@ -31,7 +35,9 @@ const OID = {
 export function selfSignedCertificate(options: CertificateOptions): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const toSign = toBeSigned(options, publicKey);
-  const signature = sign("sha256", toSign, privateKey);
+  const { issuer } = options;
+  const issuerKey = issuer === undefined ? privateKey : createPrivateKey(issuer.keyPem);
+  const signature = sign("sha256", toSign, issuerKey);
   const certificate = sequence(toSign, algorithm(), bitString(signature));
   return {
     certificatePem: pem("CERTIFICATE", certificate),
@@ -41,6 +47,7 @@ export function selfSignedCertificate(options: CertificateOptions): TestCertific
 
 function toBeSigned(options: CertificateOptions, publicKey: KeyObject): Buffer {
   const name = distinguishedName(options.names[0] ?? "localhost");
+  const { issuer } = options;
   const notBefore = options.notBefore ?? new Date(Date.now() - DAY_MS);
   const notAfter = options.notAfter ?? new Date(Date.now() + DAY_MS);
   const serial = randomBytes(16);
@@ -50,17 +57,23 @@ function toBeSigned(options: CertificateOptions, publicKey: KeyObject): Buffer {
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),
     algorithm(),
-    name,
+    issuer === undefined ? name : distinguishedName(issuer.name),
     sequence(time(notBefore), time(notAfter)),
     name,
     publicKey.export({ type: "spki", format: "der" }),
-    der(0xa3, sequence(authority(), alternativeNames(options.names))),
+    der(
+      0xa3,
+      sequence(
+        authority(options.isAuthority ?? issuer === undefined),
+        alternativeNames(options.names),
+      ),
+    ),
   );
 }
 
-/** Basic constraints, critical: CA true, so that the certificate verifies itself when it is given as a root. */
-function authority(): Buffer {
-  const constraints = sequence(der(0x01, Buffer.from([0xff])));
+/** Basic constraints, critical: CA true, so that a self-signed certificate verifies itself when it is given as a root. */
+function authority(isOne: boolean): Buffer {
+  const constraints = isOne ? sequence(der(0x01, Buffer.from([0xff]))) : sequence();
   return sequence(
     oid(OID.basicConstraints),
     der(0x01, Buffer.from([0xff])),
@@ -69,12 +82,20 @@ function authority(): Buffer {
 }
 
 function alternativeNames(names: readonly string[]): Buffer {
-  const entries = names.map((name) =>
-    isIPv4(name)
-      ? der(0x87, Buffer.from(name.split(".").map(Number)))
-      : der(0x82, Buffer.from(name, "latin1")),
-  );
+  const entries = names.map((name) => {
+    if (isIPv4(name)) return der(0x87, Buffer.from(name.split(".").map(Number)));
+    return isIPv6(name) ? der(0x87, ipv6Bytes(name)) : der(0x82, Buffer.from(name, "latin1"));
+  });
   return sequence(oid(OID.subjectAltName), der(0x04, sequence(...entries)));
+}
+
+function ipv6Bytes(address: string): Buffer {
+  const [head = "", tail] = address.split("::");
+  const groups = (text: string): string[] => text.split(":").filter((group) => group !== "");
+  const [left, right] = [groups(head), groups(tail ?? "")];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  const all = [...left, ...zeros, ...right];
+  return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex");
 }
 
 function distinguishedName(commonName: string): Buffer {

@@ -201,6 +201,7 @@ async function certificatesOf(
     authorities: await Promise.all(authorityPaths.map((path) => readPem("ca", path, true))),
     clientPairs: await Promise.all(
       clientPaths.map(async ([certificate, key]) => ({
+        path: printable(resolve(base, certificate)),
         certificate: await readPem("client", certificate, true),
         key: await readPem("client", key, false),
       })),

@@ -190,7 +190,9 @@ test("hosts.toml: headers are kept from whoever prints the host; certificates ar
   expect(mirror?.headers).toEqual({ "x-token": "fake-header-secret", "x-two": "a, b" });
   expect(mirror?.certificates).toEqual({
     authorities: [certificatePem],
-    clientPairs: [{ certificate: certificatePem, key: keyPem }],
+    clientPairs: [
+      { path: join(root, "docker.io/ca.pem"), certificate: certificatePem, key: keyPem },
+    ],
   });
   expect(inspect(mirror) + JSON.stringify(mirror)).not.toContain("fake-header-secret");
 });
