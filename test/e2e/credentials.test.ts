@@ -28,7 +28,7 @@ let bearer: TestRegistry;
 
 beforeAll(async () => {
   image = { layers: [await makeLayer([fileEntry("etc/motd", "private\n")])] };
-  debian = await startDebianRegistry({ name: USER, password: PASSWORD });
+  debian = await startDebianRegistry({ user: { name: USER, password: PASSWORD } });
   const authorization = `Basic ${base64(`${USER}:${PASSWORD}`)}`;
   const target = { registryUrl: `http://${debian.host}`, repository: "team/app", tag: "1" };
   await pushImage({ ...target, headers: { authorization } }, image);
