@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest } from "../oci/digest.ts";
+import { removeFile } from "./durable-files.ts";
 import { isIngestId } from "./ids.ts";
 import { isIngestLive, lockStaleIngest } from "./ingest-lock.ts";
 import { attempt } from "./store-error.ts";
@@ -63,7 +64,7 @@ export function makeRoom(
   for (const blob of oldestFirst) {
     if (fits()) break;
     if (keep.has(blob.path)) continue;
-    rmSync(blob.path, { force: true });
+    removeFile(blob.path);
     total -= blob.sizeBytes;
     free += blob.sizeBytes;
   }
@@ -82,7 +83,7 @@ export function cachedBlobs(homePath: string): readonly CacheFile[] {
 /** @returns how many blobs went; layers that are being pulled stay */
 export function removeCachedBlobs(homePath: string): number {
   const blobs = cachedBlobs(homePath);
-  for (const { path } of blobs) attempt("remove", path, () => rmSync(path, { force: true }));
+  for (const { path } of blobs) attempt("remove", path, () => removeFile(path));
   return blobs.length;
 }
 
@@ -109,7 +110,7 @@ export function removeStaleIncoming(homePath: string): number {
     // Owners make their lock first, and remove it last: files without one have none.
     const lock = existsSync(lockPath) ? lockStaleIngest(incoming, id) : undefined;
     if (lock === undefined && existsSync(lockPath)) continue;
-    for (const path of paths) if (path !== lockPath) rmSync(path, { force: true });
+    for (const path of paths) if (path !== lockPath) removeFile(path);
     lock?.release();
     removed += 1;
   }

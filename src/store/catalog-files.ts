@@ -1,5 +1,6 @@
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { removeFile } from "./durable-files.ts";
 import { lockFile } from "./ingest-lock.ts";
 import { attempt } from "./store-error.ts";
 import type { StoreLayout } from "./store-home.ts";
@@ -22,7 +23,7 @@ export function removeUnfinishedCatalogs({ homePath, ingestPath }: StoreLayout):
   if (release === undefined) return false;
   try {
     for (const path of names.map((name) => join(homePath, name))) {
-      attempt("remove", path, () => rmSync(path, { force: true }));
+      attempt("remove", path, () => removeFile(path));
     }
     return true;
   } finally {

@@ -4,7 +4,7 @@ import {
   fsyncSync,
   openSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -23,6 +23,15 @@ export function syncDirectory(path: string): void {
   }
 }
 
+/** Removes a file, if it is there. Not rmSync: of some failures (ENOSPC) that does not say what they are. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
 /** Writes a file that must not exist yet, readable by its owner only. */
 export function writeNewFile(path: string, bytes: Uint8Array | string, fsync: boolean): void {
   const descriptor = openSync(path, "wx", 0o600);
@@ -37,7 +46,7 @@ export function writeNewFile(path: string, bytes: Uint8Array | string, fsync: bo
 /** Replaces a file as a whole: whoever reads it after a crash finds the old bytes or the new ones. */
 export function replaceFile(path: string, bytes: Uint8Array | string, fsync: boolean): void {
   const newPath = `${path}.new`;
-  rmSync(newPath, { force: true });
+  removeFile(newPath);
   writeNewFile(newPath, bytes, fsync);
   renameSync(newPath, path);
   if (fsync) syncDirectory(dirname(path));

@@ -1,5 +1,5 @@
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { ImportError } from "../errors.ts";
 import { syncDirectory } from "./durable-files.ts";
 import { randomToken } from "./ids.ts";
@@ -11,9 +11,9 @@ import {
   planOutputFile,
   publish,
   removeMadeParents,
+  syncOutput,
   type OutputPlace,
 } from "./output-place.ts";
-import { attempt } from "./store-error.ts";
 import type { StoreLayout } from "./store-home.ts";
 
 export interface ExportPlaceOptions {
@@ -73,8 +73,7 @@ export function openExportPlace(layout: StoreLayout, options: ExportPlaceOptions
     publish: () => {
       publish(place, growingPath);
       rmdirSync(stagingPath);
-      const parent = dirname(path);
-      if (options.fsync) attempt("sync", parent, () => syncDirectory(parent), "ERR_OUTPUT_IO");
+      if (options.fsync) syncOutput(place);
       record.remove();
     },
     discard: () => {

@@ -1,8 +1,9 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ImportError } from "../errors.ts";
+import { removeFile } from "./durable-files.ts";
 import { isIngestId, randomToken } from "./ids.ts";
 import { isBusy, isCannotOpen, openDatabase, translating } from "./sqlite-connection.ts";
 
@@ -108,7 +109,7 @@ function ingestLock(id: string, path: string, database: DatabaseSync): IngestLoc
     id,
     release: () => {
       // The name first: once the lock is free, nobody must find it.
-      rmSync(path, { force: true });
+      removeFile(path);
       abandon();
     },
     abandon,

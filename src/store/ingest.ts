@@ -17,6 +17,7 @@ import {
   planOutputFile,
   publish,
   renameDirectory,
+  syncOutput,
 } from "./output-place.ts";
 import type { Identity, OutputPlace } from "./output-place.ts";
 import { formatSnapshotRecord } from "./record-codec.ts";
@@ -195,8 +196,7 @@ class StoreIngest implements Ingest {
       this.#published = identity;
     }
     publish(output, this.rootfsPath);
-    const parent = dirname(output.path);
-    if (this.#fsync) attempt("sync", parent, () => syncDirectory(parent), "ERR_OUTPUT_IO");
+    if (this.#fsync) syncOutput(output);
   }
 
   async #register(snapshot: SnapshotRecord, request: RegisterRequest): Promise<RegisteredImage> {

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { ImportError, printable } from "../errors.ts";
+import { syncDirectory } from "./durable-files.ts";
 import { attempt, errnoOf, fileError } from "./store-error.ts";
 
 /**
@@ -141,9 +142,18 @@ export function removeMadeParents({ missingParents }: OutputPlace): void {
   for (const parent of missingParents.toReversed()) {
     try {
       rmdirSync(parent);
-    } catch {
-      return;
+    } catch (error) {
+      // One that was not made yet, when the import ended between two of them.
+      if (errnoOf(error) !== "ENOENT") return;
     }
+  }
+}
+
+/** Makes the output's name durable, and those of the parents that were made for it. @throws ImportError ERR_OUTPUT_IO, ERR_DISK_FULL */
+export function syncOutput({ path, missingParents }: OutputPlace): void {
+  for (const made of [path, ...missingParents.toReversed()]) {
+    const parent = dirname(made);
+    attemptOutput("sync", parent, () => syncDirectory(parent));
   }
 }
 

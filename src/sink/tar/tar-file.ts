@@ -1,7 +1,7 @@
-import { close, fsync, openSync, rmSync } from "node:fs";
+import { close, fsync, openSync, unlinkSync } from "node:fs";
 import { promisify } from "node:util";
 import type { ContentPiece } from "../../rootfs/tree-reader.ts";
-import { ioError } from "../io-error.ts";
+import { errnoOf, ioError } from "../io-error.ts";
 import { SparseFile } from "../sparse-file.ts";
 
 /** A new archive that grows piece by piece; other than that of a seal, on a thread that does other things too. */
@@ -16,8 +16,10 @@ export interface TarFile {
 /** Removes an archive that is not wanted any more; one that was never made is fine. */
 export function removeTarFile(path: string): void {
   try {
-    rmSync(path, { force: true });
+    // Not rmSync: of some failures (ENOSPC) that does not say what they are.
+    unlinkSync(path);
   } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
     throw ioError(error, "remove the archive", path);
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, fsyncSync, openSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync } from "node:fs";
 import { cancellation } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { ChecksumRanges } from "../checksum-ranges.ts";
@@ -6,6 +6,7 @@ import { ioError } from "../io-error.ts";
 import { Omissions, type OmissionList } from "../omissions.ts";
 import type { ImageChecksums } from "../sink.ts";
 import { SparseFile } from "../sparse-file.ts";
+import { removeTree } from "../remove-tree.ts";
 import { timedSync } from "../sync-time.ts";
 import { countProgress } from "../work-progress.ts";
 import { SpoolReader } from "./spool-reader.ts";
@@ -54,7 +55,7 @@ export function runTarSealTask(task: TarSealTask): TarSealResult {
     }
     file.finish();
     if (fsync) timedSync(fsyncSync, fd);
-    rmSync(bodiesPath, { recursive: true });
+    removeTree(bodiesPath);
     const { lines, count, ownerLines, ownerCount } = omissions;
     const usedBytes = fstatSync(fd).blocks * STAT_BLOCK;
     return {

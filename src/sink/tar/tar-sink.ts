@@ -1,9 +1,10 @@
-import { lstatSync, mkdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { ImportError } from "../../errors.ts";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { withCancelFlag } from "../cancellation.ts";
 import { errnoOf, ioError } from "../io-error.ts";
 import { omissionLines } from "../omissions.ts";
+import { removeTree } from "../remove-tree.ts";
 import type { LayerOrder, PlacerPlan, SealContext, SealedRootfs, Sink } from "../sink.ts";
 import { MOST_PLANS, spoolPath } from "./spool-body.ts";
 import type { TarSealResult } from "./tar-seal-task.ts";
@@ -94,9 +95,7 @@ class TarSink implements Sink {
   async abort(): Promise<void> {
     if (!this.#isPrepared) return;
     this.#io("remove what was written", () => {
-      for (const path of [this.#rootfsPath, this.#bodiesPath]) {
-        rmSync(path, { recursive: true, force: true });
-      }
+      for (const path of [this.#rootfsPath, this.#bodiesPath]) removeTree(path);
     });
     this.#isPrepared = false;
   }

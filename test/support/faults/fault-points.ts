@@ -1,5 +1,10 @@
 import { dirname } from "node:path";
-import { descriptorArgument, parseTrace, stringArgument, type TracedCall } from "../strace/trace-lines.ts";
+import {
+  descriptorArgument,
+  parseTrace,
+  stringArgument,
+  type TracedCall,
+} from "../strace/trace-lines.ts";
 import type { FaultPlace, FaultScenario } from "./fault-scenario.ts";
 import type { FaultWorld } from "./fault-world.ts";
 import { MUTATING_CALLS, mutates } from "./mutating-calls.ts";
@@ -17,23 +22,24 @@ export interface FaultPoint {
   readonly what: string;
 }
 
-interface PlacedCall extends FaultPoint {
-  readonly thread: string;
-}
-
 /** Runs the command once and lists the system calls that change something in the place, in their order. */
 export async function recordPoints(
   world: FaultWorld,
   { command }: FaultScenario,
 ): Promise<readonly FaultPoint[]> {
   const names = MUTATING_CALLS.map((name) => `?${name}`).join(",");
-  const { exitCode, stderr, trace } = await world.run(command, ["-e", `trace=${names}`, "-s", "4096"]);
+  const { exitCode, stderr, trace } = await world.run(command, [
+    "-e",
+    `trace=${names}`,
+    "-s",
+    "4096",
+  ]);
   if (exitCode !== 0) throw new Error(`tl ${command.join(" ")}: ${stderr}`);
-  return pointsOf(trace, world.place).map(({ thread: _, ...point }) => point);
+  return pointsOf(trace, world.place);
 }
 
 /** The points of a trace (`strace -f -y`). */
-export function pointsOf(trace: string, place: FaultPlace): readonly PlacedCall[] {
+export function pointsOf(trace: string, place: FaultPlace): readonly FaultPoint[] {
   const calls = parseTrace(trace);
   const counts = new Map<string, number>();
   return calls.flatMap((call) => {
@@ -45,7 +51,7 @@ export function pointsOf(trace: string, place: FaultPlace): readonly PlacedCall[
     if (path === undefined || !mutates(call.name, call.args)) return [];
     const when = counts.get(keyOf(call, path)) ?? 0;
     const what = describeCall(call, place);
-    return [{ syscall: call.name, path, when, what, thread: call.pid }];
+    return [{ syscall: call.name, path, when, what }];
   });
 }
 

@@ -1,14 +1,23 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { directoryEntry, fileEntry, makeLayer, symlinkEntry, type LayerEntry } from "../make-layer.ts";
+import {
+  directoryEntry,
+  fileEntry,
+  makeLayer,
+  symlinkEntry,
+  type LayerEntry,
+} from "../make-layer.ts";
 import { writeOciLayout } from "../oci-layout.ts";
 import type { TestLayer } from "../test-registry/test-image.ts";
 import type { TestRegistry } from "../test-registry/test-registry.ts";
-import { DISK_MB, type FaultImport, type FaultPlace, type FaultScenario } from "./fault-scenario.ts";
+import {
+  DISK_MB,
+  type FaultImport,
+  type FaultPlace,
+  type FaultScenario,
+} from "./fault-scenario.ts";
 import { builtLibrary } from "./fault-state.ts";
 import type { FaultWorld } from "./fault-world.ts";
-
-type Format = FaultImport["format"];
 
 /** A title, and how the place is made that it begins with. */
 export interface ScenarioPlan {
@@ -102,8 +111,18 @@ async function fill({ home }: FaultPlace, reference: string): Promise<void> {
 function importWords(name: string, { reference, format }: FaultImport): readonly string[] {
   const disk = ["--disk_mb", String(DISK_MB)];
   return [
-    ...["sbx", "image", "import", reference, "-n", name, "--format", format],
-    ...[...disk, "--cpus", "1", "--quiet"],
+    "sbx",
+    "image",
+    "import",
+    reference,
+    "-n",
+    name,
+    "--format",
+    format,
+    ...disk,
+    "--cpus",
+    "1",
+    "--quiet",
   ];
 }
 
@@ -131,7 +150,9 @@ function registerPlan(sources: FaultSources): ScenarioPlan {
       const library = await builtLibrary();
       const options = { home, env: {}, cpus: 1, diskMb: DISK_MB, fsync: false };
       const { snapshotId } = await library.importSandboxImage(sources.fresh, {
-        ...{ ...options, registeredName: "other", replace: true },
+        ...options,
+        registeredName: "other",
+        replace: true,
       });
       const dockerfile = join(outside, "Dockerfile");
       writeFileSync(dockerfile, "FROM scratch\n");
@@ -170,7 +191,9 @@ function cachePlan(sources: FaultSources, cache: "empty" | "filled"): ScenarioPl
         const library = await builtLibrary();
         const options = { home: place.home, env: {}, cpus: 1, diskMb: DISK_MB, fsync: false };
         await library.importSandboxImage(sources.remote, {
-          ...{ ...options, registeredName: "cached", blobCache: "on" },
+          ...options,
+          registeredName: "cached",
+          blobCache: "on",
         });
       }
       const words = importWords("app", again);

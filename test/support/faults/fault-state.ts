@@ -61,8 +61,15 @@ export async function importAgain(
 ): Promise<string> {
   const library = await builtLibrary();
   const record = await library.importSandboxImage(reference, {
-    ...{ home, format, env: {}, cpus: 1, diskMb: DISK_MB, fsync: false },
-    ...{ registeredName: "again", replace: true, blobCache: blobCache ?? "off" },
+    home,
+    format,
+    env: {},
+    cpus: 1,
+    diskMb: DISK_MB,
+    fsync: false,
+    registeredName: "again",
+    replace: true,
+    blobCache: blobCache ?? "off",
   });
   return digestOf(record.path);
 }

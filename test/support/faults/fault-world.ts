@@ -29,9 +29,6 @@ export function faultWorld(work: string): FaultWorld {
   const saved = join(work, "saved");
   const trace = join(work, "trace");
   const place = { home: join(run, "home"), outside: join(run, "outside") };
-  const remove = async (path: string): Promise<void> => {
-    await mustRun("rm", ["-rf", "--", path]);
-  };
   const env = {
     ROOTLIFT_HOME: place.home,
     HOME: join(work, "user"),
@@ -60,4 +57,8 @@ export function faultWorld(work: string): FaultWorld {
       return { ...ended, trace: existsSync(trace) ? readFileSync(trace, "latin1") : "" };
     },
   };
+}
+
+async function remove(path: string): Promise<void> {
+  await mustRun("rm", ["-rf", "--", path]);
 }
