@@ -18,6 +18,8 @@ export const BLOBS = "blobs";
 const INCOMING = "incoming";
 /** A layer unpacks to about three times its size: an import must not fail for the sake of the next one. */
 const ROOM_PER_BYTE = 5;
+/** Clocks of machines that share a store differ by less; a time further ahead is of a clock that was set back since. */
+const CLOCK_DIFFERENCE_MS = 3_600_000;
 
 interface CacheFile {
   readonly path: string;
@@ -60,7 +62,7 @@ export function makeRoom(
   let free = freeBytes(homePath);
   const wanted = ROOM_PER_BYTE * sizeBytes;
   const fits = (): boolean => total + sizeBytes <= limitBytes && free >= wanted;
-  const oldestFirst = blobs.toSorted((left, right) => left.usedMs - right.usedMs);
+  const oldestFirst = blobs.toSorted(byLastUse(Date.now() + CLOCK_DIFFERENCE_MS));
   for (const blob of oldestFirst) {
     if (fits()) break;
     if (keep.has(blob.path)) continue;
@@ -70,6 +72,16 @@ export function makeRoom(
   }
   if (fits()) return "made";
   return free < wanted ? "disk" : "limit";
+}
+
+/**
+ * Those from the future first, in their order: they were used before the clock was set back. By their times alone they would be
+ * the newest for years, and all that is used meanwhile would go in their place.
+ */
+function byLastUse(latestMs: number): (left: CacheFile, right: CacheFile) => number {
+  return (left, right) =>
+    Number(left.usedMs <= latestMs) - Number(right.usedMs <= latestMs) ||
+    left.usedMs - right.usedMs;
 }
 
 /** Blobs that are complete. */

@@ -112,6 +112,29 @@ test("what was used last stays when room is needed, by the time of its last use"
   expect(await cache.write(digestOf(old), 3 * MIB)).toBeUndefined();
 });
 
+test("what was used before the clock was set back by years goes before what is used now", async () => {
+  const { cache, homePath } = newCache({ limitBytes: 3000 });
+  const [ahead, furtherAhead, old, coming] = ["a", "b", "c", "d"].map((text) => blobOf(text));
+  if (!ahead || !furtherAhead || !old || !coming) throw new Error("no blobs");
+  for (const bytes of [ahead, furtherAhead, old]) await put(cache, bytes);
+  await cache.close();
+  const nowSeconds = Date.now() / 1000;
+  const inYears = (years: number): number => nowSeconds + years * 365 * 86_400;
+  utimesSync(pathOf(homePath, ahead), inYears(10), inYears(10));
+  utimesSync(pathOf(homePath, furtherAhead), inYears(11), inYears(11));
+  utimesSync(pathOf(homePath, old), inYears(-1), inYears(-1));
+  const later = newCache({ homePath, limitBytes: 3000 }).cache;
+  await put(later, coming);
+  const { cache: reader } = newCache({ homePath, limitBytes: 3000 });
+  const left = [ahead, furtherAhead, old, coming].map(async (bytes) => get(reader, bytes));
+  expect((await Promise.all(left)).map((bytes) => bytes?.toString("utf8", 0, 1))).toEqual([
+    undefined,
+    "b",
+    "c",
+    "d",
+  ]);
+});
+
 test("the sizes of layers on their way count, also of other imports", async () => {
   const { cache, homePath, warnings } = newCache({ limitBytes: 3 * MIB });
   const begun = await cache.write(digestOf(blobOf("a")), 2 * MIB);
