@@ -13,6 +13,7 @@ export default defineConfig({
     main: "src/cli/main.ts",
     // Beside whatever file `src/pool/start-worker.ts` comes into, which looks for it there.
     "worker-main": "src/pool/worker-main.ts",
+    "inflate-main": "src/pool/inflate-main.ts",
   },
   platform: "node",
   external: (id) => packages.some((name) => id === name || id.startsWith(`${name}/`)),

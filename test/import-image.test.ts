@@ -1,4 +1,4 @@
-import { createCipheriv } from "node:crypto";
+import { createCipheriv, hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -79,4 +79,23 @@ test("a disk that cannot hold the layers is told of at once, and its size at the
   expect(storeListing(importing.home)).toEqual({ snapshots: [], ingests: [], other: [] });
   const again = await importOf(contents, Number(error.details["neededMib"]));
   await expectFiles((await again.record).path, contents);
+});
+
+test("a large layer is decompressed beside the rest of its work, and the image is the same", async () => {
+  const directory = scratchDirectory();
+  const large = Buffer.concat([NOISE, NOISE, NOISE]);
+  const layers = [
+    await makeLayer([fileEntry("large", large), fileEntry("b", TEXT)]),
+    await makeLayer([fileEntry("small", "small")]),
+  ];
+  writeOciLayout(join(directory, "app"), "1", { layers });
+  const digests: string[] = [];
+  for (const cpus of [1, 2]) {
+    const home = join(directory, `home-${cpus}`);
+    const reference = `oci:${join(directory, "app")}:1`;
+    const options = { home, diskMb: 256, cpus, fsync: false };
+    const { path } = await importSandboxImage(reference, options);
+    digests.push(hash("sha256", readFileSync(path)));
+  }
+  expect(digests[1]).toBe(digests[0]);
 });

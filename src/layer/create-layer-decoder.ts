@@ -8,11 +8,16 @@ import { createPlainStream } from "./decompressor.ts";
 import { createZstdStream } from "./zstd-stream.ts";
 import { Stage } from "../timing/stage-clock.ts";
 import type { Compression } from "./sniff.ts";
-import type { Decompressor } from "./decompressor.ts";
+import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Hash } from "node:crypto";
 import { RATIO_FREE_BYTES } from "./layer-decoder.ts";
-import type { LayerDecoder, LayerDecoderOptions, LayerSummary } from "./layer-decoder.ts";
+import type {
+  DecodedSoFar,
+  LayerDecoder,
+  LayerDecoderOptions,
+  LayerSummary,
+} from "./layer-decoder.ts";
 import type { LayerFault } from "./fault.ts";
 
 /** What damaged bytes look like as well as bad ones: kept until the digest says which it was. */
@@ -27,6 +32,10 @@ const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** See `LayerDecoder`. One a layer; it holds about 2 MiB, and a zstd window where the layer has one. */
 export function createLayerDecoder(options: LayerDecoderOptions): LayerDecoder {
   return new StreamingLayerDecoder(options);
+}
+
+function createHere(compression: "gzip" | "zstd", options: DecompressorOptions): Decompressor {
+  return compression === "gzip" ? createGzipStream(options) : createZstdStream(options);
 }
 
 class StreamingLayerDecoder implements LayerDecoder {
@@ -140,8 +149,7 @@ class StreamingLayerDecoder implements LayerDecoder {
   #start(head: Uint8Array): void {
     const { digest, diffId, limits } = this.#options;
     this.#compression = sniffCompression(head);
-    const create = { gzip: createGzipStream, zstd: createZstdStream, none: createPlainStream };
-    this.#decompressor = create[this.#compression]({
+    this.#decompressor = this.#createStream({
       fault: this.#fault,
       limits,
       output: (bytes) => this.#take(bytes),
@@ -151,11 +159,21 @@ class StreamingLayerDecoder implements LayerDecoder {
     this.#decompressor.write(head);
   }
 
+  #createStream(options: DecompressorOptions): Decompressor {
+    const { createStream = createHere } = this.#options;
+    const compression = this.#compression;
+    return compression === "none" ? createPlainStream(options) : createStream(compression, options);
+  }
+
   #take(bytes: Uint8Array): void {
     this.#decodedBytes += bytes.length;
-    this.#requireSane();
+    const soFar = {
+      compressedBytes: this.#decompressor?.inputBytes ?? this.#compressedBytes,
+      decodedBytes: this.#decodedBytes,
+    };
+    this.#requireSane(soFar);
     const { clock, onOutput } = this.#options;
-    onOutput?.(this);
+    onOutput?.(soFar);
     if (this.#diffId !== undefined) {
       clock?.enter(Stage.diffId);
       this.#diffId.update(bytes);
@@ -166,16 +184,16 @@ class StreamingLayerDecoder implements LayerDecoder {
   }
 
   /** Attack: 10 MB of gzip become 10 GB of zeros, 2 MB of zstd 64 GB. */
-  #requireSane(): void {
+  #requireSane(soFar: DecodedSoFar): void {
     const { limits } = this.#options;
-    const decoded = this.#decodedBytes;
+    const decoded = soFar.decodedBytes;
     if (decoded > limits.layerBytes) {
       const problem = `it unpacks to ${decoded} bytes and more`;
       throw limitFault(this.#fault, limits, { limit: "layerBytes", value: decoded, problem });
     }
     if (this.#compression === "none" || decoded <= RATIO_FREE_BYTES) return;
-    const allowed = this.#compressedBytes * limits.expansionRatio;
-    if (decoded > allowed) throw ratioFault(this.#fault, limits, this);
+    const allowed = soFar.compressedBytes * limits.expansionRatio;
+    if (decoded > allowed) throw ratioFault(this.#fault, limits, soFar);
   }
 
   #sizeMismatch(): ImportError {

@@ -26,6 +26,8 @@ export interface Decompressor {
   end(): void;
   /** Frees native memory. Any number of times. */
   close(): void;
+  /** How much of the input is what the output so far came from, where it works ahead; else all that was written. */
+  readonly inputBytes?: number;
 }
 
 export interface DecompressorOptions {
@@ -33,6 +35,8 @@ export interface DecompressorOptions {
   readonly limits: Limits;
   /** The next plain bytes: a view that the next call overwrites. */
   readonly output: (bytes: Uint8Array) => void;
+  /** Asked for where to write before each call, `OUTPUT_BYTES` long. Default: `sharedOutput`. */
+  readonly room?: () => Uint8Array;
 }
 
 /** For what is not compressed. */

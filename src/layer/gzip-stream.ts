@@ -63,8 +63,10 @@ class GzipStream implements Decompressor {
   /** @returns how many bytes at the end of `chunk` do not belong to any member */
   #inflate(chunk: Uint8Array): number {
     const handle = this.#handle;
+    const { room } = this.#options;
     let left = chunk.length;
     for (;;) {
+      if (room !== undefined) handle.output = room();
       handle.run(CONTINUE, chunk, chunk.length - left, left);
       this.#requireSuccess();
       left = handle.inputLeft;

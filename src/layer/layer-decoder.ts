@@ -1,6 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { Limits } from "../limits.ts";
 import type { StageClock } from "../timing/stage-clock.ts";
+import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 import type { EntryBatch } from "./entry-batch.ts";
 
 /** Where file bodies go, in archive order; what a sink's `BodyPlacer` is to the decoder. See `sink/sink.ts` for the contract. */
@@ -36,6 +37,11 @@ export interface LayerDecoderOptions {
   readonly onBatch: (batch: EntryBatch) => void;
   /** Called with each mebibyte of the archive at most, before it is walked; what it throws ends the layer at once. */
   readonly onOutput?: (soFar: DecodedSoFar) => void;
+  /** What decompresses the layer; default: `createGzipStream` and `createZstdStream`, on this thread. */
+  readonly createStream?: (
+    compression: "gzip" | "zstd",
+    options: DecompressorOptions,
+  ) => Decompressor;
   /** Told whose time it is; left while nothing is decoded. Whoever places bodies enters `place` himself. */
   readonly clock?: StageClock;
 }

@@ -21,7 +21,7 @@ export interface NativeHandle {
   readonly failure: { readonly code: string; readonly message: string } | undefined;
   /** Where the next call writes, up to the end of `output`. */
   outputAt: number;
-  readonly output: Uint8Array;
+  output: Uint8Array;
   close(): void;
 }
 
@@ -68,8 +68,8 @@ export function openNativeHandle(
   });
   const handle: NativeHandle = {
     run(flush, input, at, length) {
-      const room = output.length - handle.outputAt;
-      binding.writeSync(flush, input, at, length, output, handle.outputAt, room);
+      const room = handle.output.length - handle.outputAt;
+      binding.writeSync(flush, input, at, length, handle.output, handle.outputAt, room);
     },
     get inputLeft() {
       return state[1]!;

@@ -68,8 +68,10 @@ class ZstdStream implements Decompressor {
   /** Output gathers over frames: later steps are called once a mebibyte, not once a frame of a hundred bytes. */
   #decode(bytes: Uint8Array, start: number, end: number): void {
     const handle = this.#handle;
+    const { room } = this.#options;
     let left = end - start;
     for (;;) {
+      if (room !== undefined) handle.output = room();
       handle.run(CONTINUE, bytes, end - left, left);
       if (handle.failure !== undefined) throw this.#failure(handle.failure);
       const stuck = left > 0 && handle.inputLeft === left && handle.outputLeft > 0;

@@ -32,6 +32,8 @@ export interface DecodeLayerJob {
   readonly bytes: LayerBytes;
   /** Counts the batches of this layer until whoever takes the result lets them go (`releaseBatches`). */
   readonly totals: ImageTotals;
+  /** Decompressed on a thread of its own. */
+  readonly split: boolean;
   /** Most bytes a buffer between the network and the worker holds. */
   readonly bufferBytes: number;
   readonly signal: AbortSignal;
@@ -88,9 +90,9 @@ export async function decodeLayer(pool: WorkerPool, job: DecodeLayerJob): Promis
   job.bytes.watchConsumer?.(channel.idleMs);
 
   try {
-    const { options, plan, totals } = job;
+    const { options, plan, totals, split } = job;
     const timed = timing !== undefined;
-    channel.post({ type: "begin-layer", job: channel.job, options, plan, totals, timed });
+    channel.post({ type: "begin-layer", job: channel.job, options, plan, totals, split, timed });
     await sendBytes(job, channel, { buffers, onReceived: (length) => (receivedBytes += length) });
     timing?.given();
     channel.post({ type: "end-layer", job: channel.job });

@@ -13,6 +13,7 @@ import { createWindowTurns, type InWindowTurn } from "./large-windows.ts";
 import { layerBufferBytes } from "./layer-buffers.ts";
 import type { LayerToDecodeOptions } from "./messages.ts";
 import { LayerBatches, type HeldBatch } from "./packed-batch.ts";
+import { createSplitting } from "./split-layers.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** A layer as the scheduler sees it. */
@@ -62,6 +63,10 @@ export async function decodeLayers(
   const { queue, twinsOf } = schedule(layers, options.order);
   const totals = createImageTotals();
   const inWindowTurn = createWindowTurns();
+  const split = createSplitting(
+    queue.map((index) => layers[index]!.options.sizeBytes),
+    { workers: pool.workers, order: options.order },
+  );
   const deliver = inOrder(totals, (layer, batches) => {
     const { options: facts } = layers[layer]!;
     const afterEach = (): void => countTree(totals, options.treeBytes(), facts);
@@ -78,6 +83,7 @@ export async function decodeLayers(
           signal,
           totals,
           inWindowTurn,
+          split,
         });
         options.onPlaced(index, decoded.placement);
         const twins = twinsOf.get(index) ?? [];
@@ -174,6 +180,7 @@ const CACHE_FAULTS: ReadonlySet<ErrorCode> = new Set([
 interface AttemptOptions extends DecodeLayersOptions {
   readonly totals: ImageTotals;
   readonly inWindowTurn: InWindowTurn;
+  readonly split: (sizeBytes: number) => boolean;
 }
 
 /**
@@ -232,6 +239,7 @@ async function attempt(
       plan: options.placerPlan(index),
       bytes: await layer.open({ signal, fresh }),
       totals: options.totals,
+      split: options.split(layer.options.sizeBytes),
       bufferBytes: layerBufferBytes(options.concurrency),
       signal,
       onProgress,

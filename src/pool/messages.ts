@@ -9,7 +9,7 @@ import type { HeldBatch } from "./packed-batch.ts";
 /** What a decoder is told that crosses threads. */
 export type LayerToDecodeOptions = Omit<
   LayerDecoderOptions,
-  "bodies" | "onBatch" | "onOutput" | "clock"
+  "bodies" | "onBatch" | "onOutput" | "createStream" | "clock"
 >;
 
 /**
@@ -23,6 +23,8 @@ export type ToWorker =
       readonly options: LayerToDecodeOptions;
       readonly plan: PlacerPlan;
       readonly totals: ImageTotals;
+      /** Decompressed on a thread of its own. */
+      readonly split: boolean;
       /** Answers then tell where the time went. */
       readonly timed: boolean;
     }

@@ -7,7 +7,7 @@ export function tellThread({ thread }: WorkerStatus): void {
 }
 
 /** -1 where the kernel does not tell: not Linux, or without /proc. */
-function threadNumber(): number {
+export function threadNumber(): number {
   try {
     return Number(readlinkSync("/proc/thread-self").split("/").at(-1));
   } catch {

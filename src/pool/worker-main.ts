@@ -1,19 +1,20 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { cancellation, ImportError, serializeError } from "../errors.ts";
 import type { EntryBatch } from "../layer/entry-batch.ts";
-import type { LayerDecoder } from "../layer/layer-decoder.ts";
+import type { LayerDecoder, LayerDecoderOptions } from "../layer/layer-decoder.ts";
 import { createLayerDecoder } from "../layer/create-layer-decoder.ts";
 import type { BodyPlacer } from "../sink/sink.ts";
 import { countProgress, showProgressIn } from "../sink/work-progress.ts";
 import { takeSyncMs } from "../sink/sync-time.ts";
 import { monotonicMs } from "../timing/monotonic-clock.ts";
 import { Stage, StageClock } from "../timing/stage-clock.ts";
+import { createThreadedStream } from "./threaded-stream.ts";
 import { timedPlacer } from "./timed-placer.ts";
 import { createPlacer, runSealTask } from "./worker-side.ts";
 import { tellThread } from "./thread-number.ts";
 import { workerStatus } from "./worker-status.ts";
 import { DecodedShare, heldSoFar, holdBatch, type ImageTotals } from "./image-totals.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import type { FromWorker, LayerToDecodeOptions, ToWorker } from "./messages.ts";
 import { packBatch, type HeldBatch } from "./packed-batch.ts";
 
 /** A layer that this worker decodes: several may interleave, each in the order of its bytes. */
@@ -51,7 +52,7 @@ function buffersOf(batch: HeldBatch): ArrayBuffer[] {
 }
 
 function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
-  const { job, options, plan, totals, timed } = message;
+  const { job, options, plan, totals, split, timed } = message;
   const clock = timed ? new StageClock() : undefined;
   const stepping = steppingPlacer(createPlacer(plan));
   const placer = clock === undefined ? stepping : timedPlacer(stepping, clock);
@@ -68,9 +69,17 @@ function beginLayer(message: ToWorker & { type: "begin-layer" }): void {
       countProgress();
       share.count(soFar);
     },
+    ...(split ? { createStream: threadedStreams(options) } : {}),
     ...(clock === undefined ? {} : { clock }),
   });
   jobs.set(job, { decoder, placer, share, clock });
+}
+
+function threadedStreams({
+  label,
+  layer,
+}: LayerToDecodeOptions): NonNullable<LayerDecoderOptions["createStream"]> {
+  return (compression, options) => createThreadedStream(compression, { ...options, label, layer });
 }
 
 /** Counts each call as progress: a disk may take its time for every small file. */
