@@ -57,6 +57,7 @@ export class Scene {
   constructor(lab: PullLab) {
     this.lab = lab;
     this.home = mkdtempSync(join(tmpdir(), "rootlift-scene-"));
+    mkdirSync(join(this.home, "run"));
     this.#closers.push(() => rmSync(this.home, { recursive: true, force: true }));
   }
 

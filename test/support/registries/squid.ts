@@ -79,7 +79,8 @@ export async function startSquid({ machine, user, rules = [] }: SquidOptions): P
       requests: () =>
         readFileSync(log, "utf8")
           .split("\n")
-          .filter((line) => line !== ""),
+          // The connection that found out whether it listens.
+          .filter((line) => line !== "" && !line.startsWith("- error:")),
       kill: () => server.kill(),
       start: server.start,
       close: async () => {

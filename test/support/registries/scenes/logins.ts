@@ -139,7 +139,9 @@ const HELPERS: readonly SceneScript[] = (["credHelpers", "credsStore"] as const)
       const config =
         way === "credHelpers" ? { credHelpers: { [host]: "pass" } } : { credsStore: "pass" };
       scene.write(".docker/config.json", JSON.stringify(config));
-      await scene.pulls({ host, image: scene.lab.images.app, env });
+      // skopeo 1.9 reads no credsStore.
+      const peers = way === "credHelpers" ? (["skopeo"] as const) : [];
+      await scene.pulls({ host, image: scene.lab.images.app, env, peers });
     },
   },
   {
