@@ -55,6 +55,7 @@ export async function verifySnapshot(
   const { name, snapshotId } = registered.image;
   const { format, path } = storedRootfs(registered);
   const recorded = readImageChecksums(homePath, snapshotId);
+  if (format === "dir") throw unsupported(name, "nothing is recorded of a directory");
   const findings = await findingsOf({ format, path, recorded, signal });
   return { name, snapshotId, format, path, sound: findings.damageCount === 0, ...findings };
 }
@@ -66,7 +67,6 @@ async function findingsOf(wanted: {
   readonly signal: AbortSignal;
 }): Promise<Findings> {
   const { format, path, recorded, signal } = wanted;
-  if (format === "dir") throw unsupported(format, "nothing is recorded of a directory");
   const known = typeof recorded === "string" ? undefined : recorded;
   const withoutRecord: SandboxImageDamage[] =
     typeof recorded === "string"
@@ -89,10 +89,10 @@ function withDamage(findings: Findings, more: readonly SandboxImageDamage[]): Fi
   };
 }
 
-function unsupported(format: string, why: string): ImportError {
+function unsupported(name: string, why: string): ImportError {
   return new ImportError(
     "ERR_SNAPSHOT_UNSUPPORTED",
-    `a snapshot of format "${printable(format)}" cannot be verified: ${why}`,
+    `image "${printable(name)}" has a snapshot of format "dir", which cannot be verified: ${why}`,
     { hint: "Import it as a disk image (--format ext4), which can be." },
   );
 }

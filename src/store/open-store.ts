@@ -1,9 +1,11 @@
-import { ImportError } from "../errors.ts";
+import { existsSync } from "node:fs";
+import { ImportError, printable } from "../errors.ts";
+import { rootfsPathOf } from "./check-snapshot.ts";
 import { openExportPlace } from "./export-place.ts";
 import { beginIngest } from "./ingest.ts";
 import { isIngestLive } from "./ingest-lock.ts";
 import type { RegisterRequest } from "./catalog.ts";
-import type { RegisteredImage } from "./records.ts";
+import type { RegisteredImage, SnapshotRecord } from "./records.ts";
 import { removeLeftovers, removeOrphans } from "./recovery.ts";
 import type { StoreContext } from "./recovery.ts";
 import { openSqliteCatalog } from "./sqlite-catalog.ts";
@@ -43,9 +45,22 @@ async function registerImage(
   request: RegisterRequest,
 ): Promise<RegisteredImage> {
   await removeLeftovers(context);
+  requireFiles(await context.catalog.snapshot(request.snapshotId));
   const registered = await context.catalog.register(request);
   if (request.replace) await removeOrphans(context).catch(() => undefined);
   return registered;
+}
+
+/** One that is recorded, and whose files somebody has removed, would be a name for nothing. */
+function requireFiles(snapshot: SnapshotRecord | undefined): void {
+  const path = snapshot === undefined ? undefined : rootfsPathOf(snapshot);
+  if (snapshot === undefined || path === undefined || existsSync(path)) return;
+  const shown = printable(path, 4096);
+  throw new ImportError(
+    "ERR_SNAPSHOT_NOT_COMPLETED",
+    `snapshot ${snapshot.id} has lost its root filesystem: ${shown} is not there`,
+    { hint: "Import the image again.", details: { snapshotId: snapshot.id, path: shown } },
+  );
 }
 
 async function removeImage(

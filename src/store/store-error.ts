@@ -27,6 +27,9 @@ const HINTS: Readonly<Record<string, string>> = {
   EPERM: "Run as the user who owns it, or choose another place.",
   EROFS: "Choose a place that can be written.",
   EBUSY: "Unmount it, or choose another place.",
+  EIO: "Look at the health of the disk (dmesg), then try again.",
+  ENOENT: "Check the path, or choose another place.",
+  ENOTDIR: "Check the path, or choose another place.",
   EMFILE: "Raise the limit with `ulimit -n`.",
 };
 

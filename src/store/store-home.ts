@@ -103,5 +103,6 @@ function isDirectory(path: string): boolean {
   throw new ImportError(
     "ERR_STORE_IO",
     `the store needs ${printable(path, 4096)}, which is not a directory`,
+    { hint: "Move it away, or choose another place for the store ($ROOTLIFT_HOME)." },
   );
 }
