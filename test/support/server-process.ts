@@ -5,11 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** A server that is a program of its own, on one port of loopback. */
 export interface ServerProcess {
   /** Ends it at once, as a crash does, and returns when it is gone. */
-  kill(signal?: NodeJS.Signals): Promise<void>;
+  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
   /** Starts it anew after `kill`; returns when it listens. */
-  start(): Promise<void>;
+  readonly start: () => Promise<void>;
   /** Hands it a signal that it lives on with. */
-  signal(name: NodeJS.Signals): void;
+  readonly signal: (name: NodeJS.Signals) => void;
 }
 
 export interface ServerProgram {

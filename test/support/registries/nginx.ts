@@ -12,8 +12,8 @@ export interface Nginx {
   requests(): readonly NginxRequest[];
   /** What it writes files to, and reads them from. */
   readonly directory: string;
-  kill(signal?: NodeJS.Signals): Promise<void>;
-  start(): Promise<void>;
+  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
+  readonly start: () => Promise<void>;
   close(): Promise<void>;
 }
 

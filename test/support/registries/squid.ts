@@ -12,8 +12,8 @@ export interface Squid {
   readonly host: string;
   /** `CONNECT registry.test:443 200`, a line a request that has ended. */
   requests(): readonly string[];
-  kill(): Promise<void>;
-  start(): Promise<void>;
+  readonly kill: () => Promise<void>;
+  readonly start: () => Promise<void>;
   close(): Promise<void>;
 }
 

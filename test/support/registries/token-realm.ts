@@ -1,6 +1,5 @@
 import { randomBytes, sign, X509Certificate, createPrivateKey } from "node:crypto";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { selfSignedCertificate } from "../self-signed-certificate.ts";
 import { TokenServer, type BearerOptions, type TokenGrant } from "../test-registry/token-server.ts";
 
@@ -36,8 +35,9 @@ export async function startTokenRealm(options: Omit<BearerOptions, "mode">): Pro
   await new Promise<void>((settle) => {
     server.listen(0, "127.0.0.1", settle);
   });
-  // It listens on a port, so it has one.
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("it has no port");
+  const { port } = address;
   return {
     tokens,
     host: `127.0.0.1:${port}`,

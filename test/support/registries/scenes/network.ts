@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { startDebianRegistry } from "../../debian-registry.ts";
 import { startNginx } from "../nginx.ts";
 import { SECRET, type Scene, type SceneScript } from "../scene.ts";
@@ -141,8 +140,9 @@ async function storageGateway(
     redirector.close();
   };
   await scene.with(Promise.resolve({ close }));
-  // It listens on a port, so it has one.
-  const { port } = redirector.address() as AddressInfo;
+  const address = redirector.address();
+  if (address === null || typeof address === "string") throw new Error("it has no port");
+  const { port } = address;
   const { host } = await gateway(scene, {
     server: [`location ~ /blobs/sha256: { proxy_pass http://127.0.0.1:${port}; }`],
     location: ['proxy_set_header X-Lab "yes";'],
