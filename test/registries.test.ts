@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPullLab, type PullLab } from "./support/registries/pull-lab.ts";
 import { Scene } from "./support/registries/scene.ts";
 import { SCENES } from "./support/registries/scenes/index.ts";
@@ -19,7 +19,7 @@ afterAll(() => lab.close());
 test.each(SHORT)("as skopeo does in the same set-up: $name", async ({ play }) => {
   const scene = new Scene(lab);
   try {
-    await play(scene);
+    await expect(play(scene)).resolves.toBeUndefined();
   } finally {
     await scene.close();
   }

@@ -106,8 +106,9 @@ export async function pushImage(
 }
 
 async function bigImage(): Promise<TestImage> {
-  const part = (name: string): ReturnType<typeof fileEntry> =>
-    fileEntry(`data/${name}`, noise(3_000_000, name));
-  const entries = [directoryEntry("data"), ...["a", "b", "c", "d"].map(part)];
+  const parts = ["a", "b", "c", "d"].map((name) =>
+    fileEntry(`data/${name}`, noise(3_000_000, name)),
+  );
+  const entries = [directoryEntry("data"), ...parts];
   return { layers: [await makeLayer(entries)] };
 }

@@ -159,13 +159,13 @@ export class Scene {
 
   /** Returns when the import under way has written so much of the image, or has ended. */
   async untilPlaced(bytes: number, running: Promise<unknown>): Promise<void> {
-    let ended = false;
+    const state = { ended: false };
     const over = (): void => {
-      ended = true;
+      state.ended = true;
     };
     running.then(over, over);
-    while (!ended && sizeBelow(join(this.#store(), "ingest")) < bytes) await sleep(20);
-    assert.ok(!ended, "the import ended before it was interrupted");
+    while (!state.ended && sizeBelow(join(this.#store(), "ingest")) < bytes) await sleep(20);
+    assert.ok(!state.ended, "the import ended before it was interrupted");
   }
 
   async close(): Promise<void> {
