@@ -224,6 +224,10 @@ function withRetryAfter(
 
 function hintFor(facts: AnswerFacts, family: Family, said: RegistrySaid): string {
   const host = sanitised(facts.host.split(",")[0] ?? "");
+  if (facts.status === 400) {
+    const hint = handshakeHint(host, said.message);
+    if (hint !== undefined) return hint;
+  }
   if (family.code === "ERR_AUTH_REQUIRED") {
     return `Check the name; if the image is private, log in with \`docker login ${host}\`.`;
   }
@@ -246,4 +250,14 @@ function hintFor(facts: AnswerFacts, family: Family, said: RegistrySaid): string
       : "Wait, or import with a lower --concurrency.";
   }
   return "Try again later; if it repeats, ask the registry's operator.";
+}
+
+/** What nginx and Go's server say in http of what went wrong below it. */
+function handshakeHint(host: string, message: string): string | undefined {
+  if (/No required SSL certificate|SSL certificate error/i.test(message)) {
+    return `It wants a client certificate: put one that it knows into /etc/docker/certs.d/${host} as NAME.cert, with its key as NAME.key.`;
+  }
+  return /plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server/i.test(message)
+    ? `${host} speaks https: leave --plain-http out, or write https:// in the mirror's URL.`
+    : undefined;
 }

@@ -286,8 +286,8 @@ const ROADS: readonly SceneScript[] = [
     play: async (scene) => {
       const { dataPath } = scene.lab.origin;
       const registry = await scene.with(startDebianRegistry({ dataPath, address: "::1" }));
-      const peerArgs = ["--src-tls-verify=false"];
-      await scene.pulls({ host: registry.host, image: scene.lab.images.app, peerArgs });
+      // skopeo 1.9 takes no address in brackets for a host.
+      await scene.pulls({ host: registry.host, image: scene.lab.images.app, peers: [] });
     },
   },
   {
