@@ -7,6 +7,8 @@ import type { RootfsFormat } from "./store/records.ts";
 
 /** What layers usually unpack to, while nothing of them was seen. */
 const USUAL_EXPANSION = 3;
+/** Compressed bytes for each entry of ordinary images, while none were seen. */
+const USUAL_ENTRY_BYTES = 8192;
 /** An inode with its attributes, a name, the maps of files. */
 const BYTES_AN_ENTRY = 512;
 const DIRECTORY_BYTES = 4096;
@@ -70,7 +72,11 @@ function needsOfPull(format: RootfsFormat, seen: LayerSoFar, totalBytes: number)
   const { receivedBytes, decodedBytes } = seen;
   const hasSeen = receivedBytes > 0 && decodedBytes > 0;
   const bodies = totalBytes * (hasSeen ? decodedBytes / receivedBytes : USUAL_EXPANSION);
-  const entries = Math.ceil(hasSeen ? seen.entries * Math.max(1, totalBytes / receivedBytes) : 0);
+  const entries = Math.ceil(
+    hasSeen
+      ? seen.entries * Math.max(1, totalBytes / receivedBytes)
+      : totalBytes / USUAL_ENTRY_BYTES,
+  );
   const metadata = entries * (format === "tar" ? TAR_BYTES_AN_ENTRY : BYTES_AN_ENTRY);
   return {
     bytes: bodies * (format === "tar" ? 2 : 1) + metadata,
