@@ -36,7 +36,7 @@ interface Outcome {
 
 /** So many want each name. */
 const CLAIMANTS = 5;
-const GATE_MS = 180_000;
+const GATE_MS = 600_000;
 /** What SQLite says of locks must never reach anybody. */
 const LEAK = /SQLITE|database is locked|database table is locked|stayed locked|    at /i;
 
