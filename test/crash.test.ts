@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { checkStore, importSandboxImage, listSandboxImages } from "../src/index.ts";
 import { openStore } from "../src/store/open-store.ts";
 import { importAtOnce, killAmongOthers } from "./support/crash/concurrent-imports.ts";
@@ -12,6 +12,9 @@ import { importRequest } from "./support/fake-import.ts";
 import { importErrorFrom } from "./support/import-error.ts";
 import { startStoreProcess, type StoreProcess } from "./support/run-store-process.ts";
 import { scratchDirectory } from "./support/scratch.ts";
+
+/** Dozens of processes: ten seconds of a machine that does nothing else. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** `npm run test:crash` is the long version. */
 const [KILLS, AT_ONCE, SEED] = [12, 12, 20];
