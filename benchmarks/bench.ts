@@ -99,7 +99,7 @@ function printRows(all: readonly Row[]): void {
 
 /** Ours that leaves the same and does as much for the bytes' safety; a layer store is compared with our directory. */
 function oursFor({ place, result, syncs }: Row, all: readonly Row[]): Row | undefined {
-  const kind = result === "disk image" ? result : "directory";
+  const kind = result === "layer store" ? "directory" : result;
   return all.find(
     (row) => row.isOurs && row.place === place && row.result === kind && row.syncs === syncs,
   );

@@ -8,7 +8,7 @@ export interface Contestant extends Runnable {
   /** What the others are compared with. */
   readonly isOurs?: boolean;
   /** What it leaves: tools are compared within a kind, and across kinds only as a remark. */
-  readonly result: "directory" | "disk image" | "layer store";
+  readonly result: "directory" | "disk image" | "EROFS image" | "layer store";
   /** Whether the bytes are on the disk when it says it is done. */
   readonly syncs: boolean;
 }
@@ -25,6 +25,7 @@ export function contestants(reference: string): readonly Contestant[] {
     ours(command, "disk image", false),
     ours(command, "directory", true),
     ours(command, "directory", false),
+    ours(command, "EROFS image", false),
     {
       name: "skopeo + umoci",
       result: "directory",
@@ -38,6 +39,12 @@ export function contestants(reference: string): readonly Contestant[] {
       script: `${copy} && umoci raw unpack --image $W/oci:i $W/rootfs && truncate -s 10G $W/x.img && mkfs.ext4 -q -F -d $W/rootfs $W/x.img`,
     },
     {
+      name: "skopeo + umoci + mkfs.erofs",
+      result: "EROFS image",
+      syncs: false,
+      script: `${copy} && umoci raw unpack --image $W/oci:i $W/rootfs && mkfs.erofs --quiet $W/x.img $W/rootfs`,
+    },
+    {
       name: "skopeo + umoci, loop-mounted ext4",
       result: "disk image",
       syncs: false,
@@ -48,8 +55,10 @@ export function contestants(reference: string): readonly Contestant[] {
   ];
 }
 
-function ours(command: string, result: "directory" | "disk image", syncs: boolean): Contestant {
-  const options = `--format ${result === "directory" ? "dir" : "ext4"}${syncs ? "" : " --no-fsync"}`;
+const FORMATS = { directory: "dir", "disk image": "ext4", "EROFS image": "erofs" } as const;
+
+function ours(command: string, result: keyof typeof FORMATS, syncs: boolean): Contestant {
+  const options = `--format ${FORMATS[result]}${syncs ? "" : " --no-fsync"}`;
   const script = `ROOTLIFT_HOME=$W/home ${command} ${options}`;
   return { name: `rootlift ${options}`, isOurs: true, result, syncs, script };
 }
