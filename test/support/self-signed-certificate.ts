@@ -89,9 +89,12 @@ function alternativeNames(names: readonly string[]): Buffer {
   return sequence(oid(OID.subjectAltName), der(0x04, sequence(...entries)));
 }
 
+function groups(text: string): string[] {
+  return text.split(":").filter((group) => group !== "");
+}
+
 function ipv6Bytes(address: string): Buffer {
   const [head = "", tail] = address.split("::");
-  const groups = (text: string): string[] => text.split(":").filter((group) => group !== "");
   const [left, right] = [groups(head), groups(tail ?? "")];
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
   const all = [...left, ...zeros, ...right];

@@ -38,6 +38,18 @@ export async function recordPoints(
   return pointsOf(trace, world.place);
 }
 
+/** Names by way of a descriptor: its number depends on which thread was faster. */
+const BY_DESCRIPTOR = /^\/proc\/self\/fd\/\d+\//;
+const ANY_DESCRIPTOR = "/proc/self/fd/N/";
+const DESCRIPTORS = Array.from({ length: 64 }, (_, number) => number);
+
+/** All that `-P` has to be given for the path of a point. */
+export function pathsToMatch(path: string): readonly string[] {
+  if (!path.startsWith(ANY_DESCRIPTOR)) return [path];
+  const name = path.slice(ANY_DESCRIPTOR.length);
+  return DESCRIPTORS.map((number) => `/proc/self/fd/${number}/${name}`);
+}
+
 /** The points of a trace (`strace -f -y`). */
 export function pointsOf(trace: string, place: FaultPlace): readonly FaultPoint[] {
   const calls = parseTrace(trace);
@@ -69,7 +81,8 @@ function pathsOf(call: TracedCall): readonly string[] {
 }
 
 function nameOf(argument: string): string | undefined {
-  return argument.endsWith("...") ? undefined : stringArgument(argument);
+  if (argument.endsWith("...")) return undefined;
+  return stringArgument(argument)?.replace(BY_DESCRIPTOR, ANY_DESCRIPTOR);
 }
 
 /** The first path that lies in the place; names by way of a descriptor are relative to what strace says it is. */
@@ -77,7 +90,7 @@ function placedPath(call: TracedCall, place: FaultPlace): string | undefined {
   const root = dirname(place.home);
   const isInside = (path: string): boolean => path === root || path.startsWith(`${root}/`);
   const paths = pathsOf(call);
-  return paths.find(isInside) ?? paths.find((path) => path.startsWith("/proc/self/fd/"));
+  return paths.find(isInside) ?? paths.find((path) => path.startsWith(ANY_DESCRIPTOR));
 }
 
 /** Name, paths and flags; without the numbers of descriptors, and what is written. */
@@ -89,7 +102,8 @@ export function describeCall(call: Pick<TracedCall, "name" | "args">, place: Fau
     if (argument.startsWith('"')) return isData ? [] : [argument];
     return /^[A-Z_|\d]*[A-Z][A-Z_|\d]*$/.test(argument) ? [argument] : [];
   });
-  return [call.name, ...words].join(" ").replaceAll(`${dirname(place.home)}/`, "");
+  const text = [call.name, ...words].join(" ").replaceAll(`${dirname(place.home)}/`, "");
+  return text.replaceAll(new RegExp(BY_DESCRIPTOR.source.slice(1), "g"), ANY_DESCRIPTOR);
 }
 
 /**

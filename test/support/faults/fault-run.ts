@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseTrace } from "../strace/trace-lines.ts";
-import { describeCall, recordPoints, type FaultPoint } from "./fault-points.ts";
+import { describeCall, pathsToMatch, recordPoints, type FaultPoint } from "./fault-points.ts";
 import type { FaultScenario, FaultState } from "./fault-scenario.ts";
 import { importAgain, settledState } from "./fault-state.ts";
 import type { FaultWorld, TracedRun } from "./fault-world.ts";
@@ -70,7 +70,7 @@ export async function runFault(
     run = await world.run(scenario.command, faultOptions(point, fault));
     reached = hitCall(run, fault, world) === point.what;
     tries += 1;
-    // A directory that is named by its descriptor has another number when threads meet otherwise.
+    // Threads may have met otherwise.
   } while (!reached && tries < TRIES);
   const { outcome, problems } = judged(run, fault);
   const left = await stateLeft(world, scenario, expected);
@@ -83,8 +83,7 @@ function faultOptions({ syscall, path, when }: FaultPoint, fault: Fault): readon
   const only = [
     "-e",
     `trace=${syscall}`,
-    "-P",
-    path,
+    ...pathsToMatch(path).flatMap((one) => ["-P", one]),
     "-e",
     `inject=${syscall}:${effect}:when=${when}`,
   ];
