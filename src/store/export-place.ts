@@ -14,6 +14,7 @@ import {
   syncOutput,
   type OutputPlace,
 } from "./output-place.ts";
+import { attempt } from "./store-error.ts";
 import type { StoreLayout } from "./store-home.ts";
 
 export interface ExportPlaceOptions {
@@ -72,13 +73,14 @@ export function openExportPlace(layout: StoreLayout, options: ExportPlaceOptions
     growingPath,
     publish: () => {
       publish(place, growingPath);
-      rmdirSync(stagingPath);
+      const isEmptied = removedDirectory(stagingPath);
       if (options.fsync) syncOutput(place);
-      record.remove();
+      if (isEmptied) record.remove();
+      else record.keep();
     },
     discard: () => {
       try {
-        rmdirSync(stagingPath);
+        attempt("remove", stagingPath, () => rmdirSync(stagingPath), "ERR_OUTPUT_IO");
       } catch (error) {
         record.keep();
         throw error;
@@ -87,6 +89,16 @@ export function openExportPlace(layout: StoreLayout, options: ExportPlaceOptions
       record.remove();
     },
   };
+}
+
+/** Done is done: what cannot be removed after that, a later run removes. */
+function removedDirectory(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function planOf(

@@ -123,3 +123,17 @@ test("an export goes on where the store takes no record", async () => {
   expect(readdirSync(scratch)).toEqual(["out"]);
   expect(statSync(ingest).isFile()).toBe(true);
 });
+
+test("an export that is published is done, even if its staging place cannot be removed; the next command does", async () => {
+  const store = await newStore();
+  const output = join(scratchDirectory(), "out");
+  const place = store.openExport(optionsFor(output));
+  writeFileSync(place.growingPath, "all of it");
+  writeFileSync(join(dirname(place.growingPath), "in the way"), "");
+  place.publish();
+  expect(readFileSync(output, "utf8")).toBe("all of it");
+  expect(existsSync(dirname(place.growingPath))).toBe(true);
+  await store.removeStaleIngests();
+  expect(readdirSync(dirname(output))).toEqual(["out"]);
+  expect(ingestsOf(store)).toEqual([]);
+});
