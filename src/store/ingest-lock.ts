@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -6,6 +6,7 @@ import { ImportError } from "../errors.ts";
 import { removeFile } from "./durable-files.ts";
 import { isIngestId, randomToken } from "./ids.ts";
 import { isBusy, isCannotOpen, openDatabase, translating } from "./sqlite-connection.ts";
+import { attempt } from "./store-error.ts";
 
 /**
  * Who owns `ingest/<id>/`: whoever holds the lock on `ingest/<id>.lock`, an empty SQLite file. The kernel drops the lock
@@ -35,7 +36,11 @@ const HELD = new Set<DatabaseSync>();
 
 /** Becomes the owner of a new ingest. @throws ImportError ERR_STORE_IO, ERR_DISK_FULL */
 export function lockNewIngest(ingestPath: string): IngestLock {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  // SQLite would only say that it cannot open a file. A missing directory is left to it, and told then.
+  if (existsSync(ingestPath)) {
+    attempt("write to the store at", ingestPath, () => accessSync(ingestPath, constants.W_OK));
+  }
+  for (let tries = 0; tries < ATTEMPTS; tries += 1) {
     const id = randomToken();
     const path = lockPath(ingestPath, id);
     const database = translating(path, () => openDatabase(path, OWNER_WAIT_MS));

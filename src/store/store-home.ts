@@ -56,7 +56,7 @@ export function prepareHome(requestedPath: string): StoreLayout {
       makeDirectory(path);
     } catch (error) {
       const readable = existsSync(layout.catalogPath) && isDenied(error);
-      if (!readable) throw fileError(error, "make the directory", path);
+      if (!readable) throw fileError(error, "use the directory", path);
     }
   }
   return layout;
@@ -90,8 +90,9 @@ function makeDirectory(path: string): void {
     try {
       mkdirSync(at, { mode: 0o700 });
     } catch (error) {
+      if (errnoOf(error) !== "EEXIST") throw error;
       // Somebody else may have made it meanwhile; a symlink to nowhere is there and is none.
-      if (errnoOf(error) !== "EEXIST" || !isDirectory(at)) throw error;
+      if (!isDirectory(at)) throw notADirectory(at, "a symbolic link that leads nowhere");
     }
     syncDirectory(dirname(at));
   }
@@ -100,9 +101,13 @@ function makeDirectory(path: string): void {
 function isDirectory(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined || status.isDirectory()) return status !== undefined;
-  throw new ImportError(
+  throw notADirectory(path, "not a directory");
+}
+
+function notADirectory(path: string, what: string): ImportError {
+  return new ImportError(
     "ERR_STORE_IO",
-    `the store needs ${printable(path, 4096)}, which is not a directory`,
+    `the store needs ${printable(path, 4096)}, which is ${what}`,
     { hint: "Move it away, or choose another place for the store ($ROOTLIFT_HOME)." },
   );
 }

@@ -65,7 +65,11 @@ test("a store reached through a symbolic link is one place", async () => {
 
 test.each([
   ["a file", (path: string) => writeFileSync(path, ""), "not a directory"],
-  ["a dangling link", (path: string) => symlinkSync("nowhere", path), "cannot open the store"],
+  [
+    "a dangling link",
+    (path: string) => symlinkSync("nowhere", path),
+    "a symbolic link that leads nowhere",
+  ],
 ])("a store that is %s is refused", async (_, make, why) => {
   const homePath = join(scratchDirectory(), "home");
   make(homePath);

@@ -1,9 +1,8 @@
 import { NONE, ROOT, type RootfsTree } from "../../rootfs/rootfs-tree.ts";
+import { mostOpenFiles } from "../most-open-files.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, openAt, OPEN_DIRECTORY } from "../posix.ts";
 
-/** Directories kept open on the way down; deeper trees than this are rare, and reopened. */
-const MOST_OPEN = 64;
 /** PATH_MAX without its NUL. A path resolved through links of the image may be longer. */
 const STEP_BYTES = 4095;
 const SLASH = 0x2f;
@@ -74,7 +73,8 @@ export class OpenDirectories {
   /** Goes down into a directory, of which `fd` belongs to the stack from here on. */
   enter(name: number, fd: number): void {
     this.#push(name, fd);
-    if (this.#fds.length - this.#openFrom <= MOST_OPEN) return;
+    // Deeper trees than this are rare, and reopened.
+    if (this.#fds.length - this.#openFrom <= mostOpenFiles()) return;
     closeFd(this.#fds[this.#openFrom]!);
     this.#fds[this.#openFrom++] = CLOSED;
   }

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { mostOpenFiles } from "../most-open-files.ts";
 import { PathBuffer } from "../path-buffer.ts";
 import { closeFd, renameAt } from "../posix.ts";
 import { openDirectory } from "../private-directory.ts";
@@ -6,8 +7,6 @@ import type { BodyRef } from "../sink.ts";
 import { numberOf, planOf } from "../body-ref.ts";
 import { planPath } from "./plan-path.ts";
 
-/** Directories of bodies that are open at once; an image of a thousand layers has as many. */
-const MOST_OPEN = 64;
 const STAT_BLOCK = 512;
 
 /** The bodies that the placers of all layers wrote, as a seal takes them. */
@@ -39,7 +38,8 @@ export class PlacedBodies {
     const plan = planOf(body);
     const known = this.#directories.get(plan);
     if (known !== undefined) return known;
-    if (this.#directories.size >= MOST_OPEN) this.close();
+    // An image of a thousand layers has as many directories of bodies.
+    if (this.#directories.size >= mostOpenFiles()) this.close();
     const fd = openDirectory(planPath(this.#bodiesPath, plan));
     this.#directories.set(plan, fd);
     return fd;

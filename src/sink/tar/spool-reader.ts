@@ -1,11 +1,9 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RootfsTree } from "../../rootfs/rootfs-tree.ts";
 import { PIECE_BYTES, type ContentPiece, type TreeSource } from "../../rootfs/tree-reader.ts";
+import { mostOpenFiles } from "../most-open-files.ts";
 import type { BodyRef } from "../sink.ts";
 import { isMapped, NUMBER_BYTES, spoolOffsetOf, spoolPath, spoolPlanOf } from "./spool-body.ts";
-
-/** Spools that are open at once; an image of a thousand layers has as many. */
-const MOST_OPEN = 64;
 
 /** The merged tree with the contents that `SpoolPlacer`s have set aside. */
 export class SpoolReader implements TreeSource {
@@ -74,7 +72,8 @@ export class SpoolReader implements TreeSource {
     const plan = spoolPlanOf(body);
     const known = this.#spools.get(plan);
     if (known !== undefined) return known;
-    if (this.#spools.size >= MOST_OPEN) this.close();
+    // An image of a thousand layers has as many spools.
+    if (this.#spools.size >= mostOpenFiles()) this.close();
     const fd = openSync(spoolPath(this.#bodiesPath, plan), "r");
     this.#spools.set(plan, fd);
     return fd;
