@@ -5,6 +5,7 @@ import type { Limits } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../oci/media-types.ts";
+import { parseManifest } from "../oci/parse-manifest.ts";
 import type { Reference } from "../oci/parse-reference.ts";
 import { BlobStream } from "./blob-stream.ts";
 import { ChunkBuffers } from "./chunk-buffers.ts";
@@ -234,7 +235,10 @@ export class RegistryClient {
     const need = digest === undefined ? "tag" : "digest";
     return this.#route.ask(need, signal, async (connection, isLast) => {
       try {
-        return await fetchSmall(connection, request);
+        const found = await fetchSmall(connection, request);
+        // What a mirror has for a manifest may be none: then the next host is asked (MIR-4).
+        if (!isLast) parseManifest(found.bytes, { ...request, mediaType: found.mediaType });
+        return found;
       } catch (error) {
         throw isLast ? await notARegistry(connection, error, signal) : error;
       }

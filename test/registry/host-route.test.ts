@@ -17,10 +17,11 @@ import { startedRegistry } from "../support/started-registry.ts";
 import type { ScriptedRequest } from "../support/test-registry/scripted-server.ts";
 import { startScriptedServer } from "../support/test-registry/scripted-server.ts";
 import type { Misbehaviour } from "../support/test-registry/faults.ts";
+import { encodeImage } from "../support/test-registry/test-image.ts";
 import type { TestRegistry, TestRegistryOptions } from "../support/test-registry/test-registry.ts";
 
 const { signal } = new AbortController();
-const MANIFEST = Buffer.from('{"schemaVersion":2}');
+const MANIFEST = Buffer.from(encodeImage({ layers: [] }).manifestBytes);
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const BLOB = Buffer.from(randomBytes(300_000));
 const OTHER = Buffer.from("another blob");
@@ -204,6 +205,20 @@ test.each<[string, Misbehaviour]>([
     expect(warnings).toHaveLength(1);
   },
 );
+
+test.each<[string, Misbehaviour]>([
+  ["JSON that is no manifest", { kind: "replace", bytes: Buffer.from("{}") }],
+  [
+    "a manifest under a type that it is not of",
+    { kind: "headers", headers: { "content-type": "application/vnd.oci.image.index.v1+json" } },
+  ],
+])("%s, from a mirror, is no manifest: the next host is asked", async (_name, misbehaviour) => {
+  const [mirror, registry] = [await stocked(), await stocked()];
+  mirror.faults.add({ on: "manifest", ...misbehaviour });
+  const { client, warnings } = pullThrough([mirror], registry);
+  expect((await client.fetchRoot(signal)).bytes).toEqual(MANIFEST);
+  expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining(mirror.host)]);
+});
 
 test("a mirror that breaks off after some progress is resumed there", async () => {
   const [mirror, registry] = [await stocked(), await stocked()];

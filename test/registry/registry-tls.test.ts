@@ -16,6 +16,8 @@ import type { TestRegistry } from "../support/test-registry/test-registry.ts";
 
 const MANIFEST = Buffer.from('{"schemaVersion":2}');
 const { signal } = new AbortController();
+/** The type of a record that holds a handshake (RFC 8446, 5.1). */
+const TLS_HELLO = 0x16;
 const NAMES = ["registry.test", "127.0.0.1", "localhost"];
 
 async function fetchFrom(host: string, setup: ClientSetup): Promise<Uint8Array> {
@@ -50,6 +52,39 @@ test("a registry on loopback may speak https with any certificate, or plain http
     const contents = await Promise.all([client.fetchRoot(signal), client.fetchRoot(signal)]);
     expect(contents.map(({ bytes }) => Buffer.from(bytes))).toEqual([MANIFEST, MANIFEST]);
   }
+});
+
+test.each(["reset", "close"] as const)(
+  "a handshake that ends in a %s does not make a registry on loopback one that speaks plain http",
+  async (how) => {
+    const registry = await registryWith({ tls: true, connectionFaults: true });
+    registry.faults.add({ on: "registry connection", kind: "hang-up", how, times: 1 });
+    expect(await fetchFrom(registry.host, {})).toEqual(MANIFEST);
+  },
+);
+
+test("a registry on loopback that hangs up on TLS is asked in plain http", async () => {
+  const registry = await registryWith({});
+  const { hostname, port } = new URL(registry.url);
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", (hello) => {
+      if (hello[0] === TLS_HELLO) socket.resetAndDestroy();
+      else {
+        const behind = connect(Number(port), hostname);
+        behind.on("error", () => socket.destroy());
+        behind.write(hello);
+        socket.pipe(behind).pipe(socket);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  onTestFinished(() => {
+    server.close();
+  });
+  expect(await fetchFrom(`127.0.0.1:${portOf(server.address())}`, {})).toEqual(MANIFEST);
 });
 
 test("with an authority in certs.d, a registry on loopback must be the one that it vouches for", async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import type { TestCertificate } from "../self-signed-certificate.ts";
 import { trackRawSockets } from "./raw-sockets.ts";
 
@@ -30,7 +30,7 @@ function asError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value));
 }
 
-export function portOf(server: Pick<Server, "address">): number {
+export function portOf(server: Pick<NetServer, "address">): number {
   const address: AddressInfo | string | null = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return address.port;
