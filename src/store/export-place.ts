@@ -62,8 +62,12 @@ export function openExportPlace(layout: StoreLayout, options: ExportPlaceOptions
   try {
     makeStaging(place);
   } catch (error) {
-    removeMadeParents(place);
-    record.remove();
+    try {
+      removeMadeParents(place);
+      record.remove();
+    } catch {
+      record.keep();
+    }
     throw error;
   }
   const { path, stagingPath } = place;
@@ -81,11 +85,11 @@ export function openExportPlace(layout: StoreLayout, options: ExportPlaceOptions
     discard: () => {
       try {
         attempt("remove", stagingPath, () => rmdirSync(stagingPath), "ERR_OUTPUT_IO");
+        removeMadeParents(place);
       } catch (error) {
         record.keep();
         throw error;
       }
-      removeMadeParents(place);
       record.remove();
     },
   };

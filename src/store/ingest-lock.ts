@@ -63,14 +63,7 @@ export function lockFile(path: string): (() => void) | undefined {
   const database = translating(path, () => openDatabase(path, OWNER_WAIT_MS));
   if (tryLock(database, "BEGIN EXCLUSIVE", path) && existsSync(path)) {
     const lock = ingestLock("", path, database);
-    return () => {
-      try {
-        lock.release();
-      } catch {
-        // A file that stays is free, and locked again by the next one.
-        lock.abandon();
-      }
-    };
+    return () => lock.release();
   }
   database.close();
   return undefined;
@@ -114,8 +107,13 @@ function ingestLock(id: string, path: string, database: DatabaseSync): IngestLoc
     id,
     release: () => {
       // The name first: once the lock is free, nobody must find it.
-      removeFile(path);
-      abandon();
+      try {
+        removeFile(path);
+      } catch {
+        // Done is done: a file that stays is nobody's, and a later run removes it.
+      } finally {
+        abandon();
+      }
     },
     abandon,
   };

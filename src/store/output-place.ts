@@ -137,14 +137,27 @@ export function withdraw(place: OutputPlace, published: Identity): void {
   chmodSync(path, emptyDirectory.mode);
 }
 
-/** Removes the parents that the import made, as far as nobody uses them. */
+/** Somebody uses it, or it is not ours any more. */
+const PARENT_STAYS = new Set([
+  "ENOTEMPTY",
+  "EEXIST",
+  "EBUSY",
+  "ENOTDIR",
+  "EACCES",
+  "EPERM",
+  "EROFS",
+]);
+
+/** Removes the parents that the import made, as far as nobody uses them. @throws ImportError ERR_OUTPUT_IO */
 export function removeMadeParents({ missingParents }: OutputPlace): void {
   for (const parent of missingParents.toReversed()) {
     try {
       rmdirSync(parent);
     } catch (error) {
-      // One that was not made yet, when the import ended between two of them.
-      if (errnoOf(error) !== "ENOENT") return;
+      const errno = errnoOf(error) ?? "";
+      if (PARENT_STAYS.has(errno)) return;
+      // Not made yet, when the import ended between two of them.
+      if (errno !== "ENOENT") throw fileError(error, "remove", parent, "ERR_OUTPUT_IO");
     }
   }
 }

@@ -99,7 +99,10 @@ export async function discardIngest(
       if (!committed && published !== undefined) takeBack(output, published);
       await removeWorkspace(output.stagingPath);
       if (!committed) syncIfPresent(dirname(output.stagingPath));
-      if (!committed) removeMadeParents(output);
+      if (!committed) {
+        removeMadeParents(output);
+        for (const parent of output.missingParents) syncIfPresent(dirname(parent));
+      }
     }
     if (!committed) await removeSnapshot(layout, snapshotIdOf(lock.id));
     // With `ingest.json`, so after what only that file knows of.

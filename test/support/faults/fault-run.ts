@@ -43,9 +43,9 @@ export async function runUndisturbed(
   world: FaultWorld,
   scenario: FaultScenario,
 ): Promise<Undisturbed> {
-  await world.restore();
+  await world.restore(scenario);
   const before = await settledState(world.place, scenario);
-  await world.restore();
+  await world.restore(scenario);
   const points = await recordPoints(world, scenario);
   const after = await settledState(world.place, scenario);
   const againDigest = await importAgain(world.place, scenario.again);
@@ -66,7 +66,7 @@ export async function runFault(
   let reached = false;
   let tries = 0;
   do {
-    await world.restore();
+    await world.restore(scenario);
     run = await world.run(scenario.command, faultOptions(point, fault));
     reached = hitCall(run, fault, world) === point.what;
     tries += 1;

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { renameIdentity } from "./rename-identity.ts";
 import { mustRun, runProgram, type ProgramRun } from "../run-program.ts";
-import type { FaultPlace } from "./fault-scenario.ts";
+import type { FaultPlace, FaultScenario } from "./fault-scenario.ts";
 
 const COMMAND = resolve(import.meta.dirname, "../../../bin/tl.js");
 const FIXED_CHOICES = join(import.meta.dirname, "fixed-choices.ts");
@@ -16,7 +17,7 @@ export interface FaultWorld {
   readonly place: FaultPlace;
   /** What is at the place now is what `restore` brings back. */
   save(): Promise<void>;
-  restore(): Promise<void>;
+  restore(scenario: Pick<FaultScenario, "outputPath">): Promise<void>;
   /** An empty place. */
   clear(): Promise<void>;
   /** Runs `tl` under strace. @param options besides `-f` and the like: what is traced and tampered with */
@@ -41,9 +42,12 @@ export function faultWorld(work: string): FaultWorld {
       await remove(saved);
       await mustRun("cp", ["-a", "--sparse=always", "--", run, saved]);
     },
-    restore: async () => {
+    restore: async ({ outputPath }) => {
       await remove(run);
       await mustRun("cp", ["-a", "--sparse=always", "--", saved, run]);
+      if (outputPath !== undefined && existsSync(outputPath)) {
+        renameIdentity(join(place.home, "ingest"), outputPath);
+      }
     },
     clear: async () => {
       await remove(run);

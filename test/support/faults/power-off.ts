@@ -10,20 +10,17 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { identityOf } from "../../../src/store/output-place.ts";
 import { parseTrace, type TracedCall } from "../strace/trace-lines.ts";
 import { applied, PAGE_BYTES, type Attribute, type Contents, type DiskNode } from "./disk-model.ts";
 import type { FaultScenario } from "./fault-scenario.ts";
 import { stateLeft, type FaultResult, type Undisturbed } from "./fault-run.ts";
 import type { FaultWorld } from "./fault-world.ts";
+import { renameIdentity } from "./rename-identity.ts";
 import { MUTATING_CALLS } from "./mutating-calls.ts";
 import { TraceReplay } from "./replay-trace.ts";
 
@@ -49,7 +46,7 @@ export async function powerOffs(
   scenario: FaultScenario,
 ): Promise<readonly PowerOff[]> {
   const calls = await recordedCalls(world, scenario);
-  await world.restore();
+  await world.restore(scenario);
   const rootPath = dirname(world.place.home);
   const whole = new TraceReplay(rootPath);
   const { outputPath } = scenario;
@@ -90,9 +87,10 @@ export async function checkPowerOff(
 
 async function recordedCalls(
   world: FaultWorld,
-  { command }: FaultScenario,
+  scenario: FaultScenario,
 ): Promise<readonly TracedCall[]> {
-  await world.restore();
+  const { command } = scenario;
+  await world.restore(scenario);
   const names = MUTATING_CALLS.map((name) => `?${name}`).join(",");
   const run = await world.run(command, ["-e", `trace=${names}`, "-s", "100000000"]);
   if (run.exitCode !== 0) throw new Error(`tl ${command.join(" ")}: ${run.stderr}`);
@@ -209,26 +207,6 @@ function setAttribute(node: DiskNode, path: string, attribute: Attribute): void 
     case "xattr": {
       const { name, value } = attribute;
       if (value !== undefined) spawnSync("setfattr", ["-h", "-n", name, "-v", value, path]);
-    }
-  }
-}
-
-/** The record of an import with an output names the inode that is made visible: on this disk it is another one. */
-function renameIdentity(ingestPath: string, publishedPath: string): void {
-  let ids: readonly string[];
-  try {
-    ids = readdirSync(ingestPath);
-  } catch {
-    return;
-  }
-  for (const id of ids) {
-    const path = join(ingestPath, id, "ingest.json");
-    try {
-      const text = readFileSync(path, "utf8");
-      const identity = JSON.stringify(identityOf(publishedPath));
-      writeFileSync(path, text.replace(/("published": )\{[^}]*\}/, `$1${identity}`));
-    } catch {
-      // No record, or none yet.
     }
   }
 }
