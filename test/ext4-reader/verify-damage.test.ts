@@ -514,13 +514,14 @@ test.each(["/pieces", "/dir", "<8>"])(
   },
 );
 
-test("the report ends after a hundred, the count goes on", async () => {
+test("the report of a kind of part ends after a hundred, the count goes on", async () => {
   const imagePath = copyOfImage();
   await debugfsWrite(imagePath, [
     "sif /many mode 0100644",
     ...Array.from({ length: 3 }, (_, n) => `sif <${n + 20}> links_count 9`),
   ]);
   const report = await verifyVolume(imagePath, { signal: NEVER });
-  expect(report.damage).toHaveLength(100);
+  const listed = Map.groupBy(report.damage, ({ what }) => what);
+  expect(Math.max(...[...listed.values()].map(({ length }) => length))).toBe(100);
   expect(report.damageCount).toBeGreaterThan(200);
 });

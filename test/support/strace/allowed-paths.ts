@@ -47,7 +47,7 @@ const RUNTIME: readonly AllowedReading[] = [
   },
   {
     paths:
-      /^\/proc\/(?:thread-self|(?:self|\d+)\/(?:maps|cgroup|status|mountinfo|stat|fd|exe|task\/\d+\/schedstat))$/,
+      /^\/proc\/(?:thread-self|(?:self|\d+)\/(?:maps|cgroup|limits|status|mountinfo|stat|fd|exe|task\/\d+\/schedstat))$/,
     why: "the process about itself: its limits, umask, mounts, and what its threads do",
   },
   {
