@@ -521,7 +521,7 @@ test("the report of a kind of part ends after a hundred, the count goes on", asy
     ...Array.from({ length: 3 }, (_, n) => `sif <${n + 20}> links_count 9`),
   ]);
   const report = await verifyVolume(imagePath, { signal: NEVER });
-  const listed = Map.groupBy(report.damage, ({ what }) => what);
-  expect(Math.max(...[...listed.values()].map(({ length }) => length))).toBe(100);
+  const inodes = report.damage.filter(({ what }) => what === "inode");
+  expect(inodes).toHaveLength(100);
   expect(report.damageCount).toBeGreaterThan(200);
 });
