@@ -268,10 +268,12 @@ export class BlobStream {
   #asFailure(error: unknown, part: BlobPart | undefined): RequestFailure | Error {
     if (error instanceof RequestFailure || error instanceof ImportError) return error;
     if (error instanceof CodingError && part !== undefined) {
-      return sizeMismatch(
+      // As a body that a proxy cut: the next one may be whole (BLOB-2, BLOB-4).
+      const mismatch = sizeMismatch(
         { ...this.#options, ...part },
         "something with a broken Content-Encoding",
       );
+      return new RequestFailure(mismatch, { retry: "once", host: part.host });
     }
     if (part === undefined) return error instanceof Error ? error : new Error(String(error));
     const { what, reference } = this.#options;

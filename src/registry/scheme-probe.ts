@@ -2,13 +2,15 @@ import type { Socket } from "node:net";
 import { connect, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 
+/** What OpenSSL calls an answer that is none of TLS. Other alerts come from somebody who speaks it. */
+const NOT_TLS = /wrong.version|packet.length|http.request/i;
 /** For so long a server may say nothing to a TLS hello, or to a plain request. */
 const PATIENCE_MS = 3000;
 
 /**
  * Whether a host speaks TLS, by one handshake that checks no certificate: for loopback registries, and for those that
- * the user called insecure (registry-cases TLS-3, TLS-6). Who hangs up or says nothing is asked again in plain http, since a
- * connection that breaks, or a busy server, is no http server yet.
+ * the user called insecure (registry-cases TLS-3, TLS-6). Who says something else, nothing, or hangs up, is asked again in plain
+ * http: a connection that breaks, or a busy server, is no http server yet.
  *
  * @param port `undefined`: 443 is tried, and a refused connection means port 80
  * @throws Error of the socket when nothing answers the question
@@ -22,14 +24,13 @@ export async function probeScheme(
   if (answer === "https") return answer;
   const { code = "", message } = answer;
   if (code === "ECONNREFUSED" && port === undefined) return "http";
-  if (/WRONG_VERSION|PACKET_LENGTH|HTTP_REQUEST/.test(code)) return "http";
-  if (code === "EPROTO") {
-    return /wrong version|packet length|http request/.test(message) ? "http" : "https";
-  }
-  // Any other TLS alert comes from somebody who speaks TLS: the real request will say what is wrong.
-  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return "https";
-  const unclear = code === "ECONNRESET" || code === "EPIPE" || code === "ETIMEDOUT";
+  const spoke = code === "EPROTO" || /^ERR_(SSL|TLS|OSSL)/.test(code);
+  const unclear = spoke
+    ? NOT_TLS.test(`${code} ${message}`)
+    : code === "ECONNRESET" || code === "EPIPE" || code === "ETIMEDOUT";
   if (unclear && (await answersHttp(hostname, port ?? 443, signal))) return "http";
+  // Somebody is there who does not speak http: the real request will say what is wrong.
+  if (spoke) return "https";
   throw answer;
 }
 

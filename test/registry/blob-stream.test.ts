@@ -45,6 +45,23 @@ test("cuts at any points, by any end of a connection, lose no byte and repeat no
   );
 });
 
+test("an encoded body that breaks off after half of the blob was read is fetched once more", async () => {
+  const registry = await startedRegistry();
+  const blob = Buffer.from(randomBytes(600_000));
+  const added = await registry.addBlob(blob);
+  const cut = { on: "blob", kind: "encode", coding: "gzip", cutBytes: 50_000 } as const;
+  registry.faults.add({ ...cut, times: 1 });
+  const client = clientOf(registry);
+  const received = await readStream(client.openBlob(descriptorOf(added), OPEN), 10_000);
+  expect(received.equals(blob)).toBe(true);
+  registry.faults.add(cut);
+  const error = await importErrorFrom(
+    readStream(client.openBlob(descriptorOf(added), OPEN), 10_000),
+  );
+  expect(error.code).toBe("ERR_SIZE_MISMATCH");
+  expect(error.message).toContain("a broken Content-Encoding");
+});
+
 test("read fills its buffer, and less only at the end", async () => {
   const registry = await startedRegistry();
   const blob = Buffer.from(randomBytes(100_000));

@@ -63,6 +63,16 @@ test.each(["reset", "close"] as const)(
   },
 );
 
+test("garbage for a handshake does not make a registry on loopback one that speaks plain http", async () => {
+  const registry = await registryWith({ tls: true, connectionFaults: true });
+  const bytes = Buffer.from([0x80, ...Array(60).fill(7)]);
+  const garbage = { on: "registry connection", kind: "speak", bytes } as const;
+  registry.faults.add({ ...garbage, times: 1 });
+  expect(await fetchFrom(registry.host, {})).toEqual(MANIFEST);
+  registry.faults.add(garbage);
+  expect((await importErrorFrom(fetchFrom(registry.host, {}))).code).toBe("ERR_TLS");
+});
+
 test("a registry on loopback that hangs up on TLS is asked in plain http", async () => {
   const registry = await registryWith({});
   const { hostname, port } = new URL(registry.url);

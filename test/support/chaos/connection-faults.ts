@@ -6,7 +6,6 @@ type Row = Omit<ConnectionRow, "on">;
 
 const NETWORK: readonly ErrorCode[] = ["ERR_NETWORK"];
 const TLS: readonly ErrorCode[] = ["ERR_TLS"];
-export const PLAIN_HTTP = "plain http for a handshake";
 const HOWS = ["close", "reset"] as const;
 
 function impostor(
@@ -39,7 +38,7 @@ const ROWS: readonly Row[] = [
   },
   { name: "no handshake", codes: ["ERR_TIMEOUT"], survives: true, make: () => ({ kind: "mute" }) },
   {
-    name: PLAIN_HTTP,
+    name: "plain http for a handshake",
     codes: TLS,
     survives: false,
     make: () => ({

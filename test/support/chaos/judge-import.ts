@@ -2,7 +2,6 @@ import { inspect } from "node:util";
 import type { ErrorCode } from "../../../src/index.ts";
 import type { Ran } from "./chaos-import.ts";
 import type { ChaosOrigin } from "./chaos-origin.ts";
-import { PLAIN_HTTP } from "./connection-faults.ts";
 import { hasHastyTokens, LOGIN, nameOfRow, type ChaosPlan } from "./chaos-plan.ts";
 
 type Met = ReturnType<ChaosOrigin["met"]>;
@@ -46,12 +45,7 @@ function allowedCodes(plan: ChaosPlan, met: Met): ReadonlySet<ErrorCode> {
     : [];
   const links: readonly ErrorCode[] =
     plan.linkUses === undefined ? [] : ["ERR_REGISTRY_UNAVAILABLE"];
-  // There, who answers in plain http is taken for one that speaks plain http.
-  const plain: readonly ErrorCode[] =
-    !plan.offLoopback && met.some(({ row, count }) => count > 0 && row.name === PLAIN_HTTP)
-      ? ["ERR_REGISTRY_PROTOCOL", "ERR_NETWORK"]
-      : [];
-  return new Set([...codes, ...hasty, ...links, ...plain]);
+  return new Set([...codes, ...hasty, ...links]);
 }
 
 function mustSurvive(plan: ChaosPlan, met: Met): boolean {
