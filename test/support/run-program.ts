@@ -8,6 +8,14 @@ export interface ProgramRun {
   readonly stderr: string;
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  /** Besides our own. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ends it with SIGTERM, and then it has failed. */
+  readonly signal?: AbortSignal;
+}
+
 /** Programs of file systems live in sbin, which an ordinary user's PATH leaves out. */
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 
@@ -15,7 +23,7 @@ const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 export async function runProgram(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: ProgramOptions = {},
 ): Promise<ProgramRun> {
   const env = { ...process.env, LC_ALL: "C", TZ: "UTC", ...options.env, PATH };
   const child = spawn(program, args, { ...options, env, stdio: ["ignore", "pipe", "pipe"] });

@@ -12,9 +12,9 @@ import { parseReference } from "../../../src/oci/parse-reference.ts";
 import type { RequestTiming } from "../../../src/registry/request-timing.ts";
 import { openRegistrySource, type SourceTuning } from "../../../src/source/registry-source.ts";
 import { readDirectory } from "../read-directory.ts";
-import { REPOSITORY } from "./chaos-images.ts";
 import type { ChaosOrigin } from "./chaos-origin.ts";
-import type { ChaosPlan } from "./chaos-plan.ts";
+import { CACHE_SIZE, DISK_MB, referenceOf, type ChaosPlan } from "./chaos-plan.ts";
+import { importByCommand } from "./command-import.ts";
 
 /** Seconds where people have minutes, and not less, since clocks run out by themselves on a machine that is busy. */
 export const TIMING: RequestTiming = {
@@ -94,6 +94,7 @@ export async function runImport(
     const emit = (event: ImportEvent): void => {
       if (event.type !== "layer_progress") events.push(event);
     };
+    const pull = plan.byCommand ? importByCommand : importByLibrary;
     const record = await pull(plan, origin, { place, emit, signal: over.signal });
     const tookMs = performance.now() - startMs;
     return {
@@ -115,18 +116,20 @@ export async function runImport(
   }
 }
 
-async function pull(
+export interface ImportRun {
+  readonly place: ImportPlace;
+  readonly emit: (event: ImportEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+async function importByLibrary(
   plan: ChaosPlan,
   { host, mirrorUrl, env }: ChaosOrigin,
-  run: {
-    readonly place: ImportPlace;
-    readonly emit: (event: ImportEvent) => void;
-    readonly signal: AbortSignal;
-  },
+  run: ImportRun,
 ): Promise<SandboxTemplate> {
   const { image } = plan;
   const { home, name, outputFolder } = run.place;
-  const reference = `${host}/${REPOSITORY}${plan.byDigest ? `@${image.digest}` : `:${image.name}`}`;
+  const reference = referenceOf(plan, host);
   const settings = importSettings(
     reference,
     {
@@ -135,12 +138,12 @@ async function pull(
       platform: image.platform,
       ...(plan.hasOutput ? { output: `${outputFolder}/rootfs` } : {}),
       ...(mirrorUrl === undefined ? {} : { mirrors: { [host]: [mirrorUrl] } }),
-      diskMb: 24,
+      diskMb: DISK_MB,
       cpus: 1,
       fsync: false,
       ranges: plan.ranges,
       sameOwner: process.getuid?.() === 0,
-      blobCache: plan.blobCache ? "3M" : "off",
+      blobCache: plan.blobCache ? CACHE_SIZE : "off",
     },
     env,
   );

@@ -2,7 +2,7 @@ import type { ImageFormat } from "../../../src/index.ts";
 import { Random } from "../../fuzz/random.ts";
 import type { BearerOptions } from "../test-registry/token-server.ts";
 import { ANSWER_FAULTS } from "./answer-faults.ts";
-import type { ChaosImage } from "./chaos-images.ts";
+import { REPOSITORY, type ChaosImage } from "./chaos-images.ts";
 import { CONNECTION_FAULTS } from "./connection-faults.ts";
 import type { FaultRow } from "./fault-rows.ts";
 
@@ -34,6 +34,8 @@ export interface ChaosPlan {
   readonly blobCache: boolean;
   readonly hasOutput: boolean;
   readonly ranges: boolean;
+  /** With the built command in a process of its own, and clocks that its options can set. */
+  readonly byCommand: boolean;
   /** Reached by the machine's own address, where nothing that holds for loopback does. */
   readonly offLoopback: boolean;
   readonly auth: BearerOptions | { readonly mode: "none" };
@@ -46,6 +48,9 @@ export interface ChaosPlan {
   readonly refusedMs: number;
 }
 
+export const DISK_MB = 24;
+/** Smaller than the layers of all images together. */
+export const CACHE_SIZE = "3M";
 export const LOGIN = { user: "alice", password: "hunter2-chaos" } as const;
 
 export interface PlanSettings {
@@ -76,6 +81,7 @@ export function planImport(number: number, { seed, images, formats }: PlanSettin
     blobCache: random.oneIn(4),
     hasOutput: random.oneIn(4),
     ranges: !random.oneIn(4),
+    byCommand: random.oneIn(20),
     offLoopback: random.oneIn(2),
     auth: hasTokens ? tokensOf(random) : { mode: "none" },
     redirectBlobs,
@@ -128,6 +134,10 @@ export function hasHastyTokens({ auth }: ChaosPlan): boolean {
   return (auth.tokenUses ?? Infinity) < 12 || (auth.tokenSeconds ?? 300) < 300;
 }
 
+export function referenceOf({ image, byDigest }: ChaosPlan, host: string): string {
+  return `${host}/${REPOSITORY}${byDigest ? `@${image.digest}` : `:${image.name}`}`;
+}
+
 /** For people: everything that repeats it, in one line. */
 export function describePlan(plan: ChaosPlan): string {
   const faults = plan.faults.map(({ row, at, times, skip }) => {
@@ -141,6 +151,7 @@ export function describePlan(plan: ChaosPlan): string {
     plan.hasOutput ? "--output" : "",
     plan.blobCache ? "blob cache" : "",
     plan.ranges ? "" : "no ranges",
+    plan.byCommand ? "by tl" : "",
     plan.offLoopback ? "off loopback" : "",
     auth.mode === "none"
       ? "no tokens"

@@ -50,3 +50,22 @@ export interface RefusalRow extends RowBase {
 }
 
 export type FaultRow = AnswerRow | ConnectionRow | RefusalRow;
+
+export const EVERYWHERE: readonly FaultScope["on"][] = ["manifest", "blob", "cdn", "token"];
+export const CONTENTS: readonly FaultScope["on"][] = ["manifest", "blob", "cdn"];
+export const BLOBS: readonly FaultScope["on"][] = ["blob", "cdn"];
+/** A captive portal's. */
+export const PAGE =
+  "<!DOCTYPE html><html><head><title>Log in</title></head><body>portal</body></html>";
+
+/** The same fault of several kinds of answers. */
+export function at(
+  places: readonly FaultScope["on"][],
+  row: Omit<AnswerRow, "on">,
+): readonly AnswerRow[] {
+  return places.map((on) => Object.assign({ on }, row));
+}
+
+export function constant(fault: Misbehaviour): () => Misbehaviour {
+  return () => fault;
+}
