@@ -130,8 +130,11 @@ function statuses(): readonly AnswerRow[] {
     ...status(["token"], 404, protocol),
     ...status(["manifest", "blob", "token"], 403, refused),
     ...status(["manifest", "blob"], 402, refused),
-    ...[400, 405, 501, 505].flatMap((code) =>
-      status(["manifest", "blob", "token"], code, protocol),
+    ...[400, 405, 501, 505].flatMap((code) => status(["manifest", "blob"], code, protocol)),
+    ...[501, 505].flatMap((code) => status(["token"], code, protocol)),
+    // To both forms of the request, with a login: it may be the login that it does not like.
+    ...[400, 405].flatMap((code) =>
+      status(["token"], code, { ...protocol, codes: ["ERR_REGISTRY_PROTOCOL", "ERR_AUTH_DENIED"] }),
     ),
     // A link that has expired: the registry gives another one.
     ...[400, 401, 403, 410].flatMap((code) => status(["cdn"], code, passing)),
@@ -146,6 +149,7 @@ function statuses(): readonly AnswerRow[] {
       ...refused,
       survives: true,
       name: "status 401 in mid-pull",
+      challenges: true,
       make: ({ challenge }) => ({
         kind: "status",
         status: 401,

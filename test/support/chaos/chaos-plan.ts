@@ -69,7 +69,8 @@ export function planImport(number: number, { seed, images, formats }: PlanSettin
   const meets = (on: FaultRow["on"]): boolean => faults.some(({ row }) => row.on === on);
   const wantsDigest = faults.some(({ row }) => "byDigest" in row);
   const redirectBlobs = meets("cdn") || meets("cdn connection") || random.oneIn(3);
-  const hasTokens = meets("token") || !random.oneIn(6);
+  const challenged = faults.some(({ row }) => "challenges" in row && row.challenges);
+  const hasTokens = meets("token") || challenged || !random.oneIn(6);
   const image = random.pick(images);
   return {
     seed,

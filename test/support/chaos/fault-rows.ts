@@ -35,6 +35,8 @@ export interface AnswerRow extends RowBase {
   readonly make: (facts: FaultFacts) => Misbehaviour;
   /** Only answers to a Range: the plan sees to it that there is one. */
   readonly ranged?: true;
+  /** It challenges: there must be a token server. */
+  readonly challenges?: true;
   /** Only noticed where the digest is known beforehand. */
   readonly byDigest?: true;
 }

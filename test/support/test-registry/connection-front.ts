@@ -72,7 +72,8 @@ export async function startConnectionFront(
 function misbehave(socket: Socket, server: Server, fault: ConnectionMisbehaviour): void {
   if (fault.kind === "mute") socket.resume();
   else if (fault.kind === "hang-up") end(socket, fault.how);
-  else if (fault.kind === "speak") socket.end(fault.bytes);
+  // What is unread when a socket is closed makes it a reset, which overtakes what was said.
+  else if (fault.kind === "speak") socket.once("data", () => socket.end(fault.bytes));
   else if (fault.kind === "cut") cutShort(socket, server, fault);
   else serveWith(socket, fault.certificate);
 }
