@@ -50,7 +50,11 @@ const ROWS: readonly Row[] = [
     name: "garbage for a handshake",
     codes: TLS,
     survives: false,
-    make: ({ random }) => ({ kind: "speak", bytes: Buffer.from([0x80, ...random.bytes(60)]) }),
+    // No version of TLS: one would promise a record, and its end be a break.
+    make: ({ random }) => ({
+      kind: "speak",
+      bytes: Buffer.from([0x80, 0x7f, ...random.bytes(60)]),
+    }),
   },
   {
     name: "cut in the handshake",

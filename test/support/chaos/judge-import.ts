@@ -45,7 +45,11 @@ function allowedCodes(plan: ChaosPlan, met: Met): ReadonlySet<ErrorCode> {
     : [];
   const links: readonly ErrorCode[] =
     plan.linkUses === undefined ? [] : ["ERR_REGISTRY_UNAVAILABLE"];
-  return new Set([...codes, ...hasty, ...links]);
+  // The break that makes the pull ask for a range.
+  const broken: readonly ErrorCode[] = met.some(({ row }) => "ranged" in row)
+    ? ["ERR_NETWORK"]
+    : [];
+  return new Set([...broken, ...codes, ...hasty, ...links]);
 }
 
 function mustSurvive(plan: ChaosPlan, met: Met): boolean {
