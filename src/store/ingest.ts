@@ -222,6 +222,7 @@ class StoreIngest implements Ingest {
   async #discard(committed: boolean): Promise<void> {
     const { context, lock, output } = this.#parts;
     const outside = {
+      fsync: this.#fsync,
       ...(output === undefined ? {} : { output }),
       ...(this.#published === undefined ? {} : { published: this.#published }),
     };

@@ -37,6 +37,8 @@ export const TRASH = ".trash";
 export interface Outside {
   readonly output?: OutputPlace;
   readonly published?: Identity;
+  /** False: nobody waits for the disk after a commit, where a sync would write the whole image. Default true. */
+  readonly fsync?: boolean;
 }
 
 /**
@@ -91,14 +93,15 @@ export async function removeOrphans(context: StoreContext): Promise<void> {
 export async function discardIngest(
   { layout, catalog }: StoreContext,
   lock: IngestLock,
-  { output, published }: Outside,
+  { output, published, fsync = true }: Outside,
   committed: boolean,
 ): Promise<void> {
   try {
     if (output !== undefined) {
       if (!committed && published !== undefined) takeBack(output, published);
       await removeWorkspace(output.stagingPath);
-      if (!committed) syncIfPresent(dirname(output.stagingPath));
+      // Before `ingest.json` goes, which alone knows of it.
+      if (!committed || fsync) syncIfPresent(dirname(output.stagingPath));
       if (!committed) {
         removeMadeParents(output);
         for (const parent of output.missingParents) syncIfPresent(dirname(parent));

@@ -105,11 +105,16 @@ export class DiskModel {
     this.#settleNames(() => true);
   }
 
+  /** The directories whose names on the disk are not those that the system shows. */
+  unsyncedDirectories(): readonly DiskNode[] {
+    return [...new Set(this.#pendingNames.flatMap((step) => step.map((it) => it.directory)))];
+  }
+
   /** The names that are on the disk when, of what was not synced, only what `keep` picks has got there. */
   namesAfter(
-    keep: (step: number) => boolean,
+    keep: (changes: readonly NameChange[]) => boolean,
   ): (directory: DiskNode) => ReadonlyMap<string, DiskNode> {
-    const chosen = this.#withEarlier((_, step) => keep(step));
+    const chosen = this.#withEarlier(keep);
     const changed = new Map<DiskNode, Map<string, DiskNode>>();
     for (const [step, changes] of this.#pendingNames.entries()) {
       if (!chosen.has(step)) continue;
@@ -135,13 +140,13 @@ export class DiskModel {
   }
 
   /** A step needs those before it that changed the same name. @returns steps in their order */
-  #withEarlier(wanted: (changes: readonly NameChange[], step: number) => boolean): Set<number> {
+  #withEarlier(wanted: (changes: readonly NameChange[]) => boolean): Set<number> {
     const needed = new Set<string>();
     const steps: number[] = [];
     for (const [back, changes] of this.#pendingNames.toReversed().entries()) {
       const step = this.#pendingNames.length - 1 - back;
       const keys = changes.map(({ directory, name }) => `${directory.id}/${name}`);
-      if (!wanted(changes, step) && !keys.some((key) => needed.has(key))) continue;
+      if (!wanted(changes) && !keys.some((key) => needed.has(key))) continue;
       for (const key of keys) needed.add(key);
       steps.unshift(step);
     }

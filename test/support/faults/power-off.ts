@@ -26,14 +26,15 @@ import { TraceReplay } from "./replay-trace.ts";
 
 /** What of that which was not synced has got to the disk. */
 const LOSSES = ["all of it", "bytes", "names", "some of it"] as const;
-type Loss = (typeof LOSSES)[number];
+/** A directory: the changes of its names alone. Each may get to the disk before or after another one's. */
+type Loss = (typeof LOSSES)[number] | DiskNode;
 
 export interface PowerOff {
   /** Of the calls of the command, so many were made. */
   readonly calls: number;
   /** The last of them. */
   readonly last: string;
-  readonly lost: Loss;
+  readonly lost: string;
   /** The command had ended: what it did must be there. */
   readonly ended: boolean;
   /** Brings the disk to that state. */
@@ -61,14 +62,15 @@ export async function powerOffs(
     const changed = replay.apply(call);
     const ended = index === lastChange;
     if (!changed && !ended) continue;
-    for (const lost of LOSSES) {
+    for (const lost of [...LOSSES, ...replay.model.unsyncedDirectories()]) {
       const disk = diskAfter(replay, lost, index);
       const key = keyOf(disk);
       if (seen.has(key) && !ended) continue;
       seen.add(key);
       const materialize = (): void => writeDisk(disk, rootPath, published);
       const last = call.line.replaceAll(rootPath, "").slice(0, 120);
-      found.push({ calls: index + 1, last, lost, ended, materialize });
+      const what = typeof lost === "string" ? lost : `names in "${replay.pathOf(lost)}"`;
+      found.push({ calls: index + 1, last, lost: what, ended, materialize });
     }
   }
   return found;
@@ -104,15 +106,24 @@ interface Disk {
   readonly contents: (node: DiskNode) => Contents;
 }
 
+/** Whether names, and bytes, are kept; undefined: by chance. */
+const KEEPS: Readonly<
+  Record<(typeof LOSSES)[number], readonly [names: boolean | undefined, bytes: boolean | undefined]>
+> = {
+  "all of it": [false, false],
+  bytes: [true, false],
+  names: [false, true],
+  "some of it": [undefined, undefined],
+};
+
 function diskAfter({ model }: TraceReplay, lost: Loss, seed: number): Disk {
   const random = generator(seed);
-  const keepsNames = { "all of it": false, bytes: true, names: false, "some of it": undefined }[
-    lost
-  ];
-  const keepsBytes = { "all of it": false, bytes: false, names: true, "some of it": undefined }[
-    lost
-  ];
-  const names = model.namesAfter(() => keepsNames ?? random() < 0.5);
+  const [keepsNames, keepsBytes] = typeof lost === "string" ? KEEPS[lost] : [undefined, true];
+  const names = model.namesAfter((changes) =>
+    typeof lost === "string"
+      ? (keepsNames ?? random() < 0.5)
+      : changes.every(({ directory }) => directory !== lost),
+  );
   // Kept by value: the model goes on.
   const kept = new Map<DiskNode, ReadonlyMap<string, DiskNode>>();
   const contents = new Map<DiskNode, Contents>();

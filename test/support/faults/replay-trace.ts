@@ -67,6 +67,14 @@ export class TraceReplay {
     return this.#find(path)?.node;
   }
 
+  /** Where a directory is, below the root. */
+  pathOf(node: DiskNode): string {
+    const { parent } = node;
+    if (parent === undefined) return "";
+    const name = [...parent.names].find(([, child]) => child === node)?.[0] ?? "(removed)";
+    return join(this.pathOf(parent), name);
+  }
+
   #load(path: string, directory: DiskNode): void {
     for (const name of readdirSync(path)) {
       const below = join(path, name);
