@@ -33,23 +33,31 @@ export async function benchSandboxImage(
   const { trace } = options;
   const timing = openImportTiming({ timings: true, trace, title: `bench ${reference}`, emit });
   const { recordTiming } = timing;
+  const pull = async (run: number, signal: AbortSignal): Promise<ResolvedImage> => {
+    const which = count === 1 ? "" : ` (run ${run} of ${count})`;
+    emit({ type: "status", message: `Pulling ${reference.trim()}, keeping nothing${which}...` });
+    return withSource(reference, { settings, emit }, (source) =>
+      benchImage({ ...settings, source, signal, emit, recordTiming }),
+    );
+  };
   try {
-    const runs: ImportTimings[] = [];
-    let image: ResolvedImage | undefined;
-    for (let run = 1; image === undefined || run <= count; run++) {
-      const which = count === 1 ? "" : ` (run ${run} of ${count})`;
-      emit({ type: "status", message: `Pulling ${reference.trim()}, keeping nothing${which}...` });
-      const began = timing.beginRun();
-      image = await withinTime({ job: "pull", timeoutMs }, cancelled, (signal) =>
-        withSource(reference, { settings, emit }, (source) =>
-          benchImage({ ...settings, source, signal, emit, recordTiming }),
-        ),
-      );
-      runs.push(began.report());
-    }
+    const benchmark = await withinTime(
+      { job: "benchmark", timeoutMs },
+      cancelled,
+      async (signal) => {
+        const runs: ImportTimings[] = [];
+        let image: ResolvedImage | undefined;
+        for (let run = 1; image === undefined || run <= count; run++) {
+          const began = timing.beginRun();
+          image = await pull(run, signal);
+          runs.push(began.report());
+        }
+        return { ...summarizeImage(image), runs };
+      },
+    );
     emit({ type: "done" });
     throwListenerError();
-    return { ...summarizeImage(image), runs };
+    return benchmark;
   } finally {
     timing.end();
   }

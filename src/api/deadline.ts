@@ -2,7 +2,7 @@ import { ImportError } from "../errors.ts";
 
 /**
  * Runs what may take only so long: its signal is the caller's, or fires when the time is over. Then it ends with ERR_TIMEOUT.
- * @param job `import`, `benchmark`, for the message
+ * @param job `import`, `resolution`, for the message
  * @param timeoutMs undefined: as long as it takes
  */
 export async function withinTime<T>(

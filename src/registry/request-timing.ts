@@ -43,6 +43,9 @@ export const DEFAULT_TIMING: RequestTiming = {
   waitBudgetMs: 600_000,
 };
 
+/** A longer timer of Node's fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** The clocks that follow from what was chosen. */
 export function timingFor({ retries, stallMs }: Patience): Partial<RequestTiming> {
   const { connectMs } = DEFAULT_TIMING;
@@ -52,8 +55,8 @@ export function timingFor({ retries, stallMs }: Patience): Partial<RequestTiming
       : {
           connectMs: Math.min(connectMs, stallMs),
           firstByteMs: stallMs,
-          firstBlobByteMs: 4 * stallMs,
-          stallMs: stallMs,
+          firstBlobByteMs: Math.min(4 * stallMs, LONGEST_TIMER_MS),
+          stallMs,
           minRateWindowMs: 2 * stallMs,
         };
   return { ...clocks, ...(retries === undefined ? {} : { attempts: retries + 1 }) };

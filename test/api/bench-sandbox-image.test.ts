@@ -112,3 +112,11 @@ test("a cancelled benchmark says so, and where the trace cannot be, nothing is b
   expect((await importErrorFrom(untraced)).code).toBe("ERR_OUTPUT_IO");
   expect(events).toEqual([]);
 });
+
+test("the time that a benchmark may take is that of all its runs together", async () => {
+  const { reference } = await imageAt(scratchDirectory());
+  const benchmark = benchSandboxImage(reference, { runs: 1000, timeoutSecs: 2 });
+  const error = await importErrorFrom(benchmark);
+  expect(error.code).toBe("ERR_TIMEOUT");
+  expect(error.message).toBe("the benchmark had not ended after 2 s");
+});
