@@ -1,3 +1,19 @@
+/** One request and what came of it, fit for a log: no header but Range, no query, no user info (registry-cases ERR-1). */
+export interface RequestLine {
+  readonly method: string;
+  /** Where a query was, stands `?…`: a signed URL is a secret. */
+  readonly url: string;
+  readonly range?: string;
+  /** None: no answer came. */
+  readonly status?: number;
+  /** Of the body. */
+  readonly receivedBytes: number;
+  /** Until the body had ended; the connection, where one had to be made, included. */
+  readonly durationMs: number;
+  /** Why the body, or the answer, did not come whole; `given up` when we had enough of it. */
+  readonly failure?: string;
+}
+
 /**
  * What an import tells while it runs: facts, and the status sentences that `tl` users know (`message` of `status`,
  * `warning`). Layers run side by side, so their events interleave. After a failure neither `image_registered` nor
@@ -36,21 +52,8 @@ export type ImportEvent =
       readonly attempt: number;
       readonly delayMs: number;
     }
-  | {
-      /** A request to a registry, a token server or wherever they send us has ended. */
-      readonly type: "request";
-      readonly method: string;
-      /** Without its query, which may be a secret. */
-      readonly url: string;
-      readonly range?: string;
-      /** None: no answer came. */
-      readonly status?: number;
-      /** Of the body. */
-      readonly receivedBytes: number;
-      readonly durationMs: number;
-      /** Why the answer did not come whole. */
-      readonly failure?: string;
-    }
+  /** A request to a registry, a token server or wherever they send us has ended. */
+  | ({ readonly type: "request" } & RequestLine)
   | { readonly type: "phase"; readonly phase: "pull" | "seal" | "commit" }
   /** Where the time went, when that was asked for. After a success only. */
   | { readonly type: "timings"; readonly timings: ImportTimings }

@@ -25,7 +25,7 @@ import type { RangesOfClient } from "./ranged-blob.ts";
 import { RangedBlob } from "./ranged-blob.ts";
 import type { RegistryConnection } from "./registry-request.ts";
 import { RegistryWarnings } from "./registry-warnings.ts";
-import type { RequestLine } from "./request-log.ts";
+import type { RequestLine } from "../progress.ts";
 import type { RequestTiming } from "./request-timing.ts";
 import type { RetryEvent } from "./retry-plan.ts";
 import type { SmallContent } from "./small-content.ts";

@@ -3,7 +3,7 @@ import type { ResolvedImage } from "../oci/image.ts";
 import type { Limits } from "../limits.ts";
 import type { LayerCache } from "./cached-source.ts";
 import type { MirrorSettings } from "../registry/mirrors/resolve-hosts.ts";
-import type { RequestLine } from "../registry/request-log.ts";
+import type { RequestLine } from "../progress.ts";
 import type { Patience } from "../registry/request-timing.ts";
 
 /** Where an image comes from: a registry, an OCI layout, an archive. Consumers cannot tell which. */
