@@ -56,36 +56,23 @@ function jsonReporter(
   { quiet, verbose }: ReporterOptions,
   now: () => number,
 ): ProgressReporter {
-  const state = initialProgress(now());
-  const pace: LinePace = { atMs: state.startedMs, tenth: 0 };
-  const isNews = layerNews(state);
-  const timer = setInterval(() => {
-    takeSample(state, now());
-    const message = paceSentence(state, pace, now());
-    if (message === undefined || quiet) return;
-    const { phase, receivedBytes, totalBytes } = state;
-    const fields = {
-      phase,
-      receivedBytes,
-      totalBytes,
-      bytesPerSecond: rounded(currentRate(state, now())),
-    };
-    writeLog(stream, { level: "info", event: "progress", message, fields });
-  }, 500);
-  timer.unref();
-  return {
-    onEvent: (event) => {
-      const news = isNews(event);
-      applyEvent(state, event, now());
+  return logReporter(now, {
+    onPace: (message, { state, nowMs }) => {
+      if (quiet) return;
+      const { phase, receivedBytes, totalBytes } = state;
+      const bytesPerSecond = rounded(currentRate(state, nowMs));
+      const fields = { phase, receivedBytes, totalBytes, bytesPerSecond };
+      writeLog(stream, { level: "info", event: "progress", message, fields });
+    },
+    onEvent: (event, { state, nowMs, isNews }) => {
       const level = levelOf(event);
       const wanted =
         event.type === "timings" || level === "warn" || (!quiet && (level === "info" || verbose));
-      if (!news || !wanted) return;
-      const message = eventSentence(event, state, now(), true) ?? logSentence(event);
+      if (!isNews || !wanted) return;
+      const message = eventSentence(event, state, nowMs, true) ?? logSentence(event);
       writeLog(stream, { level, event: event.type, message, fields: fieldsOf(event) });
     },
-    finish: () => clearInterval(timer),
-  };
+  });
 }
 
 function rounded(value: number | undefined): number | undefined {
@@ -102,24 +89,51 @@ function logSentence(event: ImportEvent): string {
 }
 
 function lineReporter(stream: OutputStream, verbose: boolean, now: () => number): ProgressReporter {
-  const state = initialProgress(now());
-  const pace: LinePace = { atMs: state.startedMs, tenth: 0 };
   const say = (sentence: string | undefined): void => {
     if (sentence !== undefined) stream.write(`${statusLine(sentence, stream.unicode)}\n`);
   };
-  const isNews = layerNews(state);
+  return logReporter(now, {
+    onPace: say,
+    onEvent: (event, { state, nowMs, isNews }) => {
+      if (event.type === "warning") {
+        stream.write(`${warningLine(event.message, stream.unicode)}\n`);
+      } else if (isNews) say(eventSentence(event, state, nowMs, verbose));
+    },
+  });
+}
+
+interface LogMoment {
+  readonly state: ProgressState;
+  readonly nowMs: number;
+}
+
+/** Lines of either form: what happens, and now and then how far a long pull is. */
+function logReporter(
+  now: () => number,
+  lines: {
+    readonly onPace: (sentence: string, moment: LogMoment) => void;
+    readonly onEvent: (
+      event: ImportEvent,
+      moment: LogMoment & { readonly isNews: boolean },
+    ) => void;
+  },
+): ProgressReporter {
+  const state = initialProgress(now());
+  const pace: LinePace = { atMs: state.startedMs, tenth: 0 };
+  const layerNewsIn = layerNews(state);
   const timer = setInterval(() => {
-    takeSample(state, now());
-    say(paceSentence(state, pace, now()));
+    const nowMs = now();
+    takeSample(state, nowMs);
+    const sentence = paceSentence(state, pace, nowMs);
+    if (sentence !== undefined) lines.onPace(sentence, { state, nowMs });
   }, 500);
   timer.unref();
   return {
     onEvent: (event) => {
-      const news = isNews(event);
-      applyEvent(state, event, now());
-      if (event.type === "warning") {
-        stream.write(`${warningLine(event.message, stream.unicode)}\n`);
-      } else if (news) say(eventSentence(event, state, now(), verbose));
+      const isNews = layerNewsIn(event);
+      const nowMs = now();
+      applyEvent(state, event, nowMs);
+      lines.onEvent(event, { state, nowMs, isNews });
     },
     finish: () => clearInterval(timer),
   };

@@ -244,7 +244,7 @@ test("--retries says how often, --timeout how long, --stall-timeout how long a h
     stderr: expect.stringContaining("the import had not ended after 1 s [ERR_TIMEOUT]"),
   });
   const bench = await tl(silent.host, "bench", reference, "--timeout", "1", "--json");
-  expect(bench.stderr).toContain("the pull had not ended after 1 s [ERR_TIMEOUT]");
+  expect(bench.stderr).toContain("the benchmark had not ended after 1 s [ERR_TIMEOUT]");
 
   for (const wrong of [
     ["--retries", "-1"],

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { rmSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -57,6 +58,25 @@ export async function startServerProcess(program: ServerProgram): Promise<Server
     },
     signal: (name) => child?.kill(name),
   };
+}
+
+/** The same for a server with a directory of its own, which goes with it, and when it does not start. */
+export async function startServerIn(
+  directory: string,
+  program: ServerProgram,
+): Promise<Pick<ServerProcess, "kill" | "start"> & { readonly close: () => Promise<void> }> {
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    const { kill, start } = await startServerProcess(program);
+    const close = async (): Promise<void> => {
+      await kill();
+      remove();
+    };
+    return { kill, start, close };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
 
 async function listens({ host, port }: ServerProgram, child: ChildProcess): Promise<boolean> {

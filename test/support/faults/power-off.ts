@@ -24,10 +24,17 @@ import { renameIdentity } from "./rename-identity.ts";
 import { MUTATING_CALLS } from "./mutating-calls.ts";
 import { TraceReplay } from "./replay-trace.ts";
 
-/** What of that which was not synced has got to the disk. */
-const LOSSES = ["all of it", "bytes", "names", "some of it"] as const;
+/** What is lost of that which was not synced, and so what of it has got to the disk. */
+const KEEPS = {
+  "all of it": { names: false, bytes: false },
+  bytes: { names: true, bytes: false },
+  names: { names: false, bytes: true },
+  // By chance.
+  "some of it": { names: undefined, bytes: undefined },
+} as const;
+const LOSSES: readonly (keyof typeof KEEPS)[] = ["all of it", "bytes", "names", "some of it"];
 /** A directory: the changes of its names alone. Each may get to the disk before or after another one's. */
-type Loss = (typeof LOSSES)[number] | DiskNode;
+type Loss = keyof typeof KEEPS | DiskNode;
 
 export interface PowerOff {
   /** Of the calls of the command, so many were made. */
@@ -106,22 +113,12 @@ interface Disk {
   readonly contents: (node: DiskNode) => Contents;
 }
 
-/** Whether names, and bytes, are kept; undefined: by chance. */
-const KEEPS: Readonly<
-  Record<(typeof LOSSES)[number], readonly [names: boolean | undefined, bytes: boolean | undefined]>
-> = {
-  "all of it": [false, false],
-  bytes: [true, false],
-  names: [false, true],
-  "some of it": [undefined, undefined],
-};
-
 function diskAfter({ model }: TraceReplay, lost: Loss, seed: number): Disk {
   const random = generator(seed);
-  const [keepsNames, keepsBytes] = typeof lost === "string" ? KEEPS[lost] : [undefined, true];
+  const keeps = typeof lost === "string" ? KEEPS[lost] : { names: undefined, bytes: true };
   const names = model.namesAfter((changes) =>
     typeof lost === "string"
-      ? (keepsNames ?? random() < 0.5)
+      ? (keeps.names ?? random() < 0.5)
       : changes.every(({ directory }) => directory !== lost),
   );
   // Kept by value: the model goes on.
@@ -129,7 +126,7 @@ function diskAfter({ model }: TraceReplay, lost: Loss, seed: number): Disk {
   const contents = new Map<DiskNode, Contents>();
   const visit = (node: DiskNode): void => {
     if (contents.has(node)) return;
-    const pending = node.pending.filter(() => keepsBytes ?? random() < 0.5);
+    const pending = node.pending.filter(() => keeps.bytes ?? random() < 0.5);
     contents.set(node, applied(node.durable, pending));
     if (node.kind !== "dir") return;
     const entries = new Map(names(node));

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
-import { startServerProcess } from "../server-process.ts";
+import { startServerIn } from "../server-process.ts";
 import type { TestCertificate } from "../self-signed-certificate.ts";
 
 /** Debian's nginx on a port of loopback. */
@@ -89,29 +89,13 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
     "}",
   ];
   write("nginx.conf", `${config.join("\n")}\n`);
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  try {
-    const server = await startServerProcess({
-      command: "nginx",
-      args: ["-p", directory, "-c", "nginx.conf", "-e", join(directory, "error.log")],
-      host: address,
-      port,
-    });
-    return {
-      port,
-      directory,
-      requests: () => requestsIn(log),
-      kill: server.kill,
-      start: server.start,
-      close: async () => {
-        await server.kill();
-        remove();
-      },
-    };
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  const server = await startServerIn(directory, {
+    command: "nginx",
+    args: ["-p", directory, "-c", "nginx.conf", "-e", join(directory, "error.log")],
+    host: address,
+    port,
+  });
+  return { port, directory, requests: () => requestsIn(log), ...server };
 }
 
 function requestsIn(log: string): readonly NginxRequest[] {

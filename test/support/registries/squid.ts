@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
 import { mustRun } from "../run-program.ts";
-import { startServerProcess } from "../server-process.ts";
+import { startServerIn } from "../server-process.ts";
 import type { OwnMachine } from "./own-machine.ts";
 
 /** Debian's squid, a forward proxy, on a port of loopback. */
@@ -67,29 +67,18 @@ export async function startSquid({ machine, user, rules = [] }: SquidOptions): P
   ];
   writeFileSync(join(directory, "squid.conf"), `${config.join("\n")}\n`);
   const [enter = "", ...entered] = machine.enter;
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  try {
-    const server = await startServerProcess({
-      command: enter,
-      args: [...entered, "squid", "-N", "-f", join(directory, "squid.conf")],
-      port,
-    });
-    return {
-      host: `127.0.0.1:${port}`,
-      requests: () =>
-        readFileSync(log, "utf8")
-          .split("\n")
-          // The connection that found out whether it listens.
-          .filter((line) => line !== "" && !line.startsWith("- error:")),
-      kill: () => server.kill(),
-      start: server.start,
-      close: async () => {
-        await server.kill();
-        remove();
-      },
-    };
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  const server = await startServerIn(directory, {
+    command: enter,
+    args: [...entered, "squid", "-N", "-f", join(directory, "squid.conf")],
+    port,
+  });
+  return {
+    host: `127.0.0.1:${port}`,
+    requests: () =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        // The connection that found out whether it listens.
+        .filter((line) => line !== "" && !line.startsWith("- error:")),
+    ...server,
+  };
 }
