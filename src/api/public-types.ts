@@ -24,7 +24,7 @@ export type ImageFormat = "ext4" | "erofs" | "dir" | "tar";
 
 /** How an image is pulled and unpacked, whatever becomes of it. */
 export interface PullSandboxImageOptions {
-  /** Workers that decode: default 2.0, rounded up, at most the machine's cores. */
+  /** Workers that decode: default 2.0, rounded up, at most the machine's cores. With two and more, a large layer has one more thread. */
   readonly cpus?: number;
   /** MiB that the import may add to the memory of the process, at least 256; default 4096. ERR_LIMIT_EXCEEDED. */
   readonly memoryMb?: number;

@@ -83,7 +83,8 @@ export const PULL_OPTIONS: readonly OptionSpec[] = [
     name: "cpus",
     value: "N",
     group: RESOURCES,
-    describe: "CPUs for unpacking; rounded up, at most those of the machine [default: 2.0]",
+    describe:
+      "CPUs for unpacking; rounded up, at most those of the machine. A large layer may have one more thread [default: 2.0]",
   },
   {
     name: "memory",
