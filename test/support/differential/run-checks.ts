@@ -21,23 +21,31 @@ export function differentialCases(): readonly LayerCase[] {
     });
 }
 
-/** @returns what is in no row, and what a row says that did not happen */
+/**
+ * One draw is no proof that something never happens: GNU tar 1.34 takes a new file for its placeholder of a link that leads
+ * out when it has the inode number of that, which ext4 gives out again at once, unless somebody else makes a file first.
+ */
+const MOST_DRAWS = 10;
+
+/** @returns what is in no row, of any draw, and what a row says that happened in none */
 export async function checkCase(
   layerCase: LayerCase,
   place: ComparePlace,
 ): Promise<readonly string[]> {
-  const outcomes = await comparePeers(layerCase, place);
-  const happened = new Set(outcomes.map(({ peer, kind }) => `${peer} ${kind} ${layerCase.name}`));
-  const unlisted = outcomes.filter(
-    ({ peer, kind }) => kind !== "agrees" && !LISTED.has(`${peer} ${kind} ${layerCase.name}`),
-  );
-  const stale = [...LISTED].filter(
-    (line) => line.endsWith(` ${layerCase.name}`) && !happened.has(line),
-  );
-  return [
-    ...unlisted.map((outcome) => `in no row: ${told(layerCase.name, outcome)}`),
-    ...stale.map((line) => `did not happen: ${line}`),
-  ];
+  const { name } = layerCase;
+  const unlisted = new Set<string>();
+  let stale = [...LISTED].filter((line) => line.endsWith(` ${name}`));
+  for (let draw = 0; draw === 0 || (stale.length > 0 && draw < MOST_DRAWS); draw++) {
+    const outcomes = await comparePeers(layerCase, place);
+    const lines = outcomes.map(({ peer, kind }) => `${peer} ${kind} ${name}`);
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.kind !== "agrees" && !LISTED.has(lines[index] ?? "")) {
+        unlisted.add(`in no row: ${told(name, outcome)}`);
+      }
+    }
+    stale = stale.filter((line) => !lines.includes(line));
+  }
+  return [...unlisted, ...stale.map((line) => `did not happen: ${line}`)];
 }
 
 /** @returns what no row excuses, with the archive that shows it */
